@@ -7,9 +7,10 @@ suppressed → place what is left in the file.
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,7 @@ from shapecheck.report import Diagnostic, Place, PlacedFix
 from shapecheck.rule import Finding, Fix, Rule, RuleError, Severity, Span, load_rules
 from shapecheck.source import Location, Problem, Source, Unreadable, read
 from shapecheck.source.discover import Found, discover
-from shapecheck.source.suppressions import suppressions
+from shapecheck.source.suppressions import Suppressions
 from shapecheck.static.locate import picks
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Outcome:
 
     diagnostics: tuple[Diagnostic, ...]
     defects: tuple[Defect, ...]
-    rules: tuple[Rule, ...]  # those that ran on any file
+    rules: tuple[Rule, ...]  # all that there are
     files: int
 
 
@@ -151,21 +152,24 @@ def _run(jobs: list[Job], processes: int) -> Iterator[Result]:
     if len(jobs) < POOL_FROM or processes == 1:
         yield from map(analysed, jobs)
         return
-    waiting: dict[Future[Result], Job] = {}
-    with ProcessPoolExecutor(min(processes, len(jobs))) as pool:
-        for job in sorted(
-            jobs, key=lambda job: -len(job.data)
-        ):  # the longest first: no core is left with one at the end
-            waiting[pool.submit(analysed, job)] = job
+    longest_first = sorted(jobs, key=lambda job: -len(job.data))  # so that no core is left alone with one at the end
+    with ProcessPoolExecutor(min(processes, len(jobs)), initializer=_leave_interrupts_to_parent) as pool:
+        waiting = {pool.submit(analysed, job): job for job in longest_first}
         try:
-            for future in as_completed(waiting):
+            for future in as_completed(list(waiting)):
                 result = future.result()
                 del waiting[future]
                 yield result
-        except BrokenProcessPool:  # a file ended its worker: the ones without a result are tried one by one
+        except BrokenProcessPool:
+            pass  # a file ended its worker, and with it the pool
+        finally:
             pool.shutdown(cancel_futures=True)
     for job in waiting.values():
         yield _alone(job)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _alone(job: Job) -> Result:
@@ -193,8 +197,8 @@ def _analysed(job: Job) -> Result:
     from shapecheck.static import analyse
 
     source = read(job.path, job.data)
-    silenced = suppressions(source.text)
-    if silenced.whole_file and not job.ignore_noqa:
+    silenced = Suppressions(source)
+    if silenced.skip_file and not job.ignore_noqa:
         return Result(job.path)
     rules = [rule for rule in _loaded(job.rule_folders) if rule.code in job.codes]
     analysis = analyse(source, _project_of(job.path.parent), rules, job.scope)
@@ -234,7 +238,12 @@ def _place(span: Span, source: Source) -> Place:
 
 def _source_at(path: Path, source: Source) -> Source:
     """The source of a related place, which may lie in another file of the project."""
-    return source if path == source.path else read(path, path.read_bytes())
+    if path == source.path:
+        return source
+    try:
+        return read(path, path.read_bytes())
+    except (OSError, Unreadable):  # changed since the analysis read it: the place is known, its lines are not
+        return Source(path, "")
 
 
 def _syntax_error(problem: Problem, source: Source) -> Diagnostic:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from shapecheck.rule import Finding
 from shapecheck.selectors import specificity
+from shapecheck.source import Source
 
 _CODES = r"[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*"
 _IGNORE = re.compile(r"#\s*shapecheck:\s*ignore(?![\w-])(?:\[(?P<codes>[^\]]*)\])?")
@@ -18,45 +20,63 @@ _SKIP_FILE = re.compile(r"#\s*shapecheck:\s*skip-file\b")
 _NOQA_FILE = re.compile(
     rf"#\s*(?:flake8|ruff)[:=]\s*noqa(?![\w-])(?P<colon>\s*:\s*(?P<codes>{_CODES})?)?", re.IGNORECASE
 )
-_ANY = re.compile(r"shapecheck:|noqa", re.IGNORECASE)
+# Tokenizing costs as much as all else that is done with a file: it waits for a line that looks like it.
+_LIKE_ROW = re.compile(r"shapecheck:|noqa", re.IGNORECASE)
+_LIKE_FILE = re.compile(r"#\s*(?:shapecheck:\s*skip-file|(?:flake8|ruff)[:=]\s*noqa)", re.IGNORECASE)
+_IN_LIKE_FILE = ("skip-file", "flake8", "ruff")
 
 _ALL = ("ALL",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Suppressions:
-    """What is silenced, as selectors of rules: in the whole file, and row by row."""
+    """What the comments of a module silence."""
 
-    file: tuple[str, ...] = ()
-    rows: Mapping[int, tuple[str, ...]] | None = None
+    source: Source
 
-    @property
-    def whole_file(self) -> bool:
-        return "ALL" in self.file
+    @cached_property
+    def skip_file(self) -> bool:
+        """Whether nothing of the file is to be reported."""
+        return "ALL" in self._in_file
 
     def cover(self, finding: Finding) -> bool:
         """Whether a comment on the first or the last row of the finding, or one for the file, silences it."""
-        rows = self.rows or {}
-        here = self.file + rows.get(finding.span.row, ()) + rows.get(finding.span.end_row, ())
-        return any(specificity(selector, finding.code, finding.name) for selector in here)
+        rows = {finding.span.row, finding.span.end_row}
+        if any(_LIKE_ROW.search(self.source.lines[row - 1]) for row in rows if row <= len(self.source.lines)):
+            here = [selector for row in rows for selector in self._by_row.get(row, ())]
+        else:
+            here = []
+        return any(specificity(one, finding.code, finding.name) for one in (*self._in_file, *here))
+
+    @cached_property
+    def _in_file(self) -> tuple[str, ...]:
+        """Selectors of what is silenced in the whole file."""
+        text = self.source.text
+        if not any(word in text for word in _IN_LIKE_FILE) or not _LIKE_FILE.search(text):
+            return ()
+        return tuple(one for _, comment, alone in self._comments for one in _file_selectors(comment, alone=alone))
+
+    @cached_property
+    def _by_row(self) -> dict[int, tuple[str, ...]]:
+        """Selectors of what is silenced in a row."""
+        return {row: _row_selectors(comment) for row, comment, _ in self._comments}
+
+    @cached_property
+    def _comments(self) -> tuple[tuple[int, str, bool], ...]:
+        return tuple(_comments(self.source.text))
 
 
-def suppressions(text: str) -> Suppressions:
-    """The suppressions that the comments of a module's text ask for."""
-    if not _ANY.search(text):
-        return Suppressions()
-    file: list[str] = []
-    rows: dict[int, tuple[str, ...]] = {}
-    for row, comment, alone in _comments(text):
-        if _SKIP_FILE.search(comment):
-            file += _ALL
-        if alone and (found := _NOQA_FILE.match(comment)):
-            file += _noqa_selectors(found)
-        here = tuple(selector for found in _NOQA.finditer(comment) for selector in _noqa_selectors(found))
-        here += tuple(selector for found in _IGNORE.finditer(comment) for selector in _ignore_selectors(found))
-        if here:
-            rows[row] = here
-    return Suppressions(tuple(file), rows)
+def _file_selectors(comment: str, *, alone: bool) -> tuple[str, ...]:
+    if _SKIP_FILE.search(comment):
+        return _ALL
+    found = _NOQA_FILE.match(comment) if alone else None
+    return _noqa_selectors(found) if found else ()
+
+
+def _row_selectors(comment: str) -> tuple[str, ...]:
+    noqa = (one for found in _NOQA.finditer(comment) for one in _noqa_selectors(found))
+    ignored = (one for found in _IGNORE.finditer(comment) for one in _ignore_selectors(found))
+    return (*noqa, *ignored)
 
 
 def _noqa_selectors(found: re.Match[str]) -> tuple[str, ...]:
