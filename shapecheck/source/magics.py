@@ -59,7 +59,7 @@ def _state_after(line: str, depth: int, quote: str | None) -> tuple[int, str | N
     at = 0
     while True:
         if quote is not None:
-            end = re.compile(rf"(?:\\.|(?!{quote}).)*{quote}").match(line, at)
+            end = re.compile(rf"(?:\\.|(?!{quote})[^\\])*{quote}").match(line, at)
             if end is None:
                 return depth, quote
             at, quote = end.end(), None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from itertools import accumulate
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
@@ -19,7 +20,7 @@ from shapecheck.source.python import normalise
 def read(path: Path, data: bytes) -> Source:
     """The module that the notebook's code cells make; raises Unreadable if the JSON is none of a notebook."""
     try:
-        text = data.decode("utf-8-sig")
+        text = data.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise Unreadable(f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8") from error
     rows: list[str] = []
