@@ -39,7 +39,7 @@ def outcome(text: str, call: str) -> str | None:
         warnings.simplefilter("ignore")
         try:
             result = _call(ast.parse(call, mode="eval").body, names)
-        except Exception as error:  # whatever the fixture raises is the answer
+        except Exception as error:  # noqa: BLE001 — whatever the fixture raises is the answer
             return f"{type(error).__name__}: {error}"
     assert _tensors(result), f"{call} returns {type(result).__name__}"
     return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fixture_harness import differences, fixture_paths, lint, name_of, read
 
 PATHS = fixture_paths()
@@ -22,7 +23,9 @@ def test_findings_are_the_expected_ones(path: Path, findings: dict[Path, list[di
     assert differences(read(path).expectations, findings[path]) == []
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if path.parent.name in {"clean", "styles", "shapes"}], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [path for path in PATHS if path.parent.name in {"clean", "styles", "shapes"}], ids=name_of
+)
 def test_clean_fixtures_expect_nothing(path: Path) -> None:
     assert read(path).expectations == ()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fixture_harness import FIXTURES, differences, lint, read
 
 STYLES = ("fused", "separate", "einops", "helpers", "heads")
@@ -119,8 +120,10 @@ BUGS = (
         "fused",
         (
             (
-                "        if dim % num_heads != 0:\n"
-                '            raise ValueError(f"dim {dim} is not a multiple of num_heads {num_heads}")\n',
+                (
+                    "        if dim % num_heads != 0:\n"
+                    '            raise ValueError(f"dim {dim} is not a multiple of num_heads {num_heads}")\n'
+                ),
                 "",
             ),
             ("dim // num_heads\n", "dim // num_heads  # expect: ATN003 warning\n"),
@@ -153,8 +156,10 @@ BUGS = (
         "helpers",
         (
             (
-                "        if embed_dim % num_heads:\n"
-                '            raise ValueError(f"embed_dim={embed_dim} does not split into num_heads={num_heads}")\n',
+                (
+                    "        if embed_dim % num_heads:\n"
+                    '            raise ValueError(f"embed_dim={embed_dim} does not split into num_heads={num_heads}")\n'
+                ),
                 "",
             ),
             ("embed_dim // num_heads\n", "embed_dim // num_heads  # expect: ATN003 warning\n"),
@@ -225,7 +230,12 @@ BUGS = (
     Bug(
         "merge without transpose",
         "separate",
-        (("context.transpose(1, 2).contiguous().view(b, t, self.d_out)\n", "context.view(b, t, self.d_out)  # expect: SHP003\n"),),
+        (
+            (
+                "context.transpose(1, 2).contiguous().view(b, t, self.d_out)\n",
+                "context.view(b, t, self.d_out)  # expect: SHP003\n",
+            ),
+        ),
     ),
     Bug(
         "merge without transpose",
