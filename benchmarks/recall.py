@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import libraries
@@ -98,10 +99,14 @@ def attempt(operator: Operator, file: File, mutant: Mutant) -> Trial:
 
 def _findings(file: File, text: str, symbol: str) -> list[Finding]:
     """What is reported of a class when the file has this text."""
-    analysis = analyse(Source(file.path, text), Project.of(file.path.parent), load_rules(), "attention")
+    analysis = analyse(Source(file.path, text), _project(file.path.parent), _rules(), "attention")
     if analysis.defects:
         print(f"defect: {file}: {analysis.defects[0]}", file=sys.stderr)
     return [finding for finding in analysis.findings if finding.symbol.split(".")[0] == symbol]
+
+
+_project = cache(Project.of)
+_rules = cache(load_rules)
 
 
 def _key(finding: Finding) -> tuple[str, str]:
@@ -129,7 +134,7 @@ def main() -> int:
                 )
                 trials += done
     caught = sum(bool(trial.caught) for trial in trials)
-    print(f"{'all':24} {caught:3} of {len(trials):3} caught: {caught / len(trials):.0%}\n\nmissed:")
+    print(f"{'all':24} {caught:3} of {len(trials):3} caught: {caught / max(len(trials), 1):.0%}\n\nmissed:")
     for trial in trials:
         if not trial.caught:
             beside = f"  (reported: {', '.join(trial.beside)})" if trial.beside else ""

@@ -1,0 +1,104 @@
+"""The benchmarks measure what they say: a mutation makes its bug and no other, samples are drawn as described."""
+
+import ast
+from collections import Counter
+
+import pytest
+
+from mutations import OPERATORS, Operator, mutants
+from precision import Entry, draw, key, merge
+
+CORRECT = """
+class Attention(nn.Module):
+    def __init__(self, dim, num_heads):
+        super().__init__()
+        assert dim % num_heads == 0, "½ a head is no head"
+        self.num_heads = num_heads
+        self.head_dim = dim // num_heads
+        self.scale = self.head_dim ** -0.5
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        b, t, dim = x.shape
+        q, k, v = self.qkv(x).reshape(b, t, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        attn = ((q * self.scale) @ k.transpose(-2, -1)).softmax(dim=-1)
+        x = (attn @ v).transpose(1, 2).reshape(b, t, dim)
+        return self.proj(x)
+"""
+CHANGES = {
+    "dropped projection": ("return self.proj(x)", "return x"),
+    "undivided width": ("self.head_dim = dim // num_heads", "self.head_dim = dim"),
+    "merge without transpose": ("(attn @ v).transpose(1, 2).reshape(b, t, dim)", "(attn @ v).reshape(b, t, dim)"),
+    "softmax axis": ("softmax(dim=-1)", "softmax(dim=-2)"),
+    "inverse scale": ("** -0.5", "** 0.5"),
+    "dropped guard": ('assert dim % num_heads == 0, "½ a head is no head"', "pass"),
+}
+# A change of CORRECT after which the operator no longer applies, since it would make no bug or another one.
+INAPPLICABLE = {
+    "the projection is no layer of its own": ("dropped projection", "nn.Linear(dim, dim)", "nn.Identity()"),
+    "another layer follows": ("dropped projection", "return self.proj(x)", "return self.proj(self.proj(x))"),
+    "one query is pooled": ("dropped projection", "class Attention", "class AttentionPool"),
+    "heads project to their own width": ("undivided width", "3 * dim)", "3 * num_heads * self.head_dim)"),
+    "the width is a default": ("undivided width", "dim // num_heads", "head_dim or dim // num_heads"),
+    "the class refuses it": ("undivided width", "dim % num_heads == 0", "self.head_dim * num_heads == dim"),
+    "only the keys move": ("merge without transpose", "(attn @ v).transpose(1, 2)", "(attn @ v)"),
+    "the keys are normalised": ("softmax axis", "((q * self.scale) @ k.transpose(-2, -1))", "k"),
+    "another axis already": ("softmax axis", "dim=-1", "dim=1"),
+    "it initialises a parameter": ("inverse scale", "self.scale =", "self.deviation ="),
+    "it guards under one more condition": (
+        "dropped guard",
+        'assert dim % num_heads == 0, "½ a head is no head"',
+        "if dim % num_heads and not flexible: raise ValueError",
+    ),
+}
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
+def test_mutation(operator: Operator) -> None:
+    old, new = CHANGES[operator.name]
+    assert CORRECT.count(old) == 1
+    ((mutant,),) = mutants(CORRECT)[operator.name].values()
+    assert mutant.symbol == "Attention"
+    assert ast.unparse(ast.parse(mutant.apply(CORRECT))) == ast.unparse(ast.parse(CORRECT.replace(old, new)))
+
+
+@pytest.mark.parametrize(("name", "old", "new"), INAPPLICABLE.values(), ids=INAPPLICABLE)
+def test_mutation_that_makes_no_bug(name: str, old: str, new: str) -> None:
+    assert CORRECT.count(old) == 1
+    assert not mutants(CORRECT.replace(old, new))[name]
+
+
+def entries(**counts: int) -> list[Entry]:
+    return [
+        {"library": "timm", "version": "1", "path": "a.py", "rule": rule, "line": line, "column": 1}
+        for rule, count in counts.items()
+        for line in range(count)
+    ]
+
+
+def test_sample_is_everything_if_it_is_little() -> None:
+    drawn = draw(entries(ATN001=30, ATN003=300), size=400)
+    assert len(drawn) == 330
+
+
+def test_sample_is_stratified() -> None:
+    drawn = draw(entries(ATN001=20, ATN003=1000, SHP001=500, SHP003=10), size=90)
+    assert Counter(entry["rule"] for entry in drawn) == {"ATN001": 20, "ATN003": 30, "SHP001": 30, "SHP003": 10}
+
+
+def test_sample_hardly_moves() -> None:
+    found = entries(ATN001=400, SHP001=400)
+    before, after = ({key(entry) for entry in draw(some, size=100)} for some in (found, found[1:]))
+    assert len(before - after) <= 1
+
+
+def test_verdicts_are_kept() -> None:
+    first, second, third = entries(ATN001=3)
+    right, wrong = {"verdict": "right", "why": "it is"}, {"verdict": "wrong", "why": "it is not", "reported": True}
+    merged = merge([first, second], [{**first, **right}, {**third, **wrong}])
+    assert [(entry["line"], entry["verdict"], entry["reported"]) for entry in merged] == [
+        (0, "right", True),
+        (1, None, True),
+        (2, "wrong", False),
+    ]
