@@ -48,7 +48,7 @@ class StubDefect:
     error: str
 
 
-def analyse(source: Source, project: object, rules: Sequence[Rule], scope: str) -> Analysis:  # noqa: ARG001
+def analyse(source: Source, project: object, rules: Sequence[Rule], scope: str) -> Analysis:
     """`crash()` crashes, `defect()` is a defect, `broken()` doesn't parse; the rest see `_finding`."""
     if "crash()" in source.text:
         raise RuntimeError("the engine fell over")
@@ -110,7 +110,7 @@ Shapecheck = Callable[..., Run]
 
 @pytest.fixture
 def shapecheck_(
-    engine: None,  # noqa: ARG001
+    engine: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ def _under(root: Path, configs: Configs) -> Iterator[Found]:
             excludes[config] = [globs.sparing(root) for globs in config.excludes]
         ignores = _with_gitignore(folder, ignores)
         try:
-            children = [child for child in os.scandir(folder) if _is_wanted(child)]
+            with os.scandir(folder) as entries:
+                children = [entry for entry in entries if _is_wanted(entry)]
         except OSError as error:
             yield Found(folder, config, error.strerror)
             continue
@@ -77,7 +79,10 @@ def _is_wanted(entry: os.DirEntry[str]) -> bool:
         return True
     if not entry.name.endswith(SUFFIXES) or entry.name.startswith(".#"):  # an editor's lock is a link to nothing
         return False
-    return entry.is_file() or not Path(entry.path).exists()
+    try:
+        return stat.S_ISREG(entry.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _is_ignored(path: Path, ignores: tuple[Globs, ...] | None, *, is_folder: bool) -> bool:
