@@ -1,0 +1,1 @@
+"""What both halves speak: Dim, Axis, Shape, Facts, Trace. Standard library only."""

@@ -1,0 +1,365 @@
+"""Dim: the size of an axis, an integer polynomial over named symbols with quotients.
+
+The normal form is a sum of terms, each a whole coefficient times a product of atoms to powers. An atom is a Symbol or
+an operation that has no polynomial: `a // b`, `a % b`, or a named function (`ceil(t, 2)`). Division that comes out even
+is carried out (`(2*b*d) // (b*d)` is 2); any other stays an atom, and `h * (d // h)` is *not* `d`: whoever wants that
+must know that h divides d (see facts.Facts.simplify).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import gcd
+from typing import Union
+
+
+class Kind(enum.Enum):
+    """Where a symbol's number comes from: it decides what may be equal to what (facts.Facts.compare)."""
+
+    INPUT = "input"  # the size of an axis of an argument of forward
+    CONSTRUCTOR = "constructor"  # a parameter of __init__
+    CONFIG = "config"  # a field of a config object, or an attribute that nobody sets here
+    OPAQUE = "opaque"  # computed by something that has no formula
+    UNKNOWN = "unknown"  # nothing is known; prints as `?`
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A named unknown number. `key` is its identity (the name where none is given): two symbols may share a name."""
+
+    name: str = field(compare=False)
+    kind: Kind = field(compare=False, default=Kind.OPAQUE)
+    key: object = None
+
+    def __post_init__(self) -> None:
+        if self.key is None:
+            object.__setattr__(self, "key", self.name)
+
+    def __str__(self) -> str:
+        return "?" if self.kind is Kind.UNKNOWN else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A number that is computed but no polynomial: `//` and `%` print as operators, the rest as calls."""
+
+    name: str
+    arguments: tuple[Dim, ...]
+
+    def __str__(self) -> str:
+        if self.name in ("//", "%"):
+            left, right = (_bracketed(argument) for argument in self.arguments)
+            return f"{left}{self.name}{right}"
+        return f"{self.name}({', '.join(map(str, self.arguments))})"
+
+
+Atom = Union[Symbol, Function]
+Monomial = tuple[tuple[Atom, int], ...]  # atoms with powers; equal as sets, kept in the order of the source
+
+
+class Dim:
+    """An integer polynomial; immutable, hashable, equal iff the normal forms are.
+
+    `Dim.of(3) * Dim.of(Symbol("d"))` prints `3*d`. Symbols print in the order in which they were multiplied.
+    """
+
+    __slots__ = ("_hash", "terms")
+
+    def __init__(self, terms: Mapping[frozenset[tuple[Atom, int]], tuple[Monomial, int]]) -> None:
+        self.terms = terms
+        self._hash: int | None = None
+
+    @staticmethod
+    def of(value: int | Atom | Dim) -> Dim:
+        if isinstance(value, Dim):
+            return value
+        if isinstance(value, int):
+            return Dim({frozenset(): ((), int(value))} if value else {})
+        return Dim({frozenset([(value, 1)]): (((value, 1),), 1)})
+
+    # -- identity ---------------------------------------------------------------------------------------------------
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Dim):
+            return NotImplemented
+        return self is other or (
+            len(self.terms) == len(other.terms)
+            and all(key in other.terms and other.terms[key][1] == term[1] for key, term in self.terms.items())
+        )
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(frozenset((key, term[1]) for key, term in self.terms.items()))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Dim({self})"
+
+    def __reduce__(self) -> tuple[Callable[..., Dim], tuple[object, ...]]:
+        return Dim, (dict(self.terms),)
+
+    # -- arithmetic -------------------------------------------------------------------------------------------------
+    def __add__(self, other: Dim) -> Dim:
+        terms = dict(self.terms)
+        for key, (monomial, coefficient) in other.terms.items():
+            total = coefficient + (terms[key][1] if key in terms else 0)
+            if total:
+                terms[key] = (terms[key][0] if key in terms else monomial, total)
+            else:
+                del terms[key]
+        return Dim(terms)
+
+    def __neg__(self) -> Dim:
+        return Dim({key: (monomial, -coefficient) for key, (monomial, coefficient) in self.terms.items()})
+
+    def __sub__(self, other: Dim) -> Dim:
+        return self + -other
+
+    def __mul__(self, other: Dim) -> Dim:
+        if other.is_one:
+            return self
+        if self.is_one:
+            return other
+        terms: dict[frozenset[tuple[Atom, int]], tuple[Monomial, int]] = {}
+        for left, left_coefficient in self.terms.values():
+            for right, right_coefficient in other.terms.values():
+                powers = dict(left)
+                for atom, power in right:
+                    powers[atom] = powers.get(atom, 0) + power
+                monomial = tuple(powers.items())
+                key = frozenset(monomial)
+                total = left_coefficient * right_coefficient + (terms[key][1] if key in terms else 0)
+                if total:
+                    terms[key] = (monomial, total)
+                else:
+                    terms.pop(key, None)
+        return Dim(terms)
+
+    def __pow__(self, exponent: int) -> Dim:
+        result = ONE
+        for _ in range(exponent):
+            result = result * self
+        return result
+
+    def __floordiv__(self, other: Dim) -> Dim:
+        """Python's `//`. Raises ZeroDivisionError where the divisor is the number 0."""
+        if (a := self.value) is not None and (b := other.value) is not None:
+            return Dim.of(a // b)
+        if not other.terms:
+            raise ZeroDivisionError
+        exact = self.exact_quotient(other)
+        return exact if exact is not None else Dim.of(Function("//", (self, other)))
+
+    def __mod__(self, other: Dim) -> Dim:
+        """Python's `%`. Raises ZeroDivisionError where the divisor is the number 0."""
+        if (a := self.value) is not None and (b := other.value) is not None:
+            return Dim.of(a % b)
+        if not other.terms:
+            raise ZeroDivisionError
+        return ZERO if self.exact_quotient(other) is not None else Dim.of(Function("%", (self, other)))
+
+    def exact_quotient(self, other: Dim) -> Dim | None:
+        """The polynomial q with q * other == self, or None where there is none."""
+        if not other.terms:
+            return None
+        if len(other.terms) == 1:
+            return self._over_monomial(*next(iter(other.terms.values())))
+        if self == other:
+            return ONE
+        atoms = sorted({*self.atoms(), *other.atoms()}, key=str)
+
+        def power(term: tuple[Monomial, int]) -> list[int]:  # lexicographic: an order that multiplication keeps
+            powers = dict(term[0])
+            return [powers.get(atom, 0) for atom in atoms]
+
+        lead = max(other.terms.values(), key=power)
+        quotient, rest = ZERO, self
+        for _ in range(8):  # sizes in practice need one or two steps
+            if not rest.terms:
+                return quotient
+            monomial, coefficient = max(rest.terms.values(), key=power)
+            step = Dim({frozenset(monomial): (monomial, coefficient)})._over_monomial(*lead)
+            if step is None:
+                return None
+            quotient, rest = quotient + step, rest - step * other
+        return None
+
+    def _over_monomial(self, divisor: Monomial, coefficient: int) -> Dim | None:
+        terms = {}
+        for monomial, own in self.terms.values():
+            powers = dict(monomial)
+            for atom, power in divisor:
+                left = powers.get(atom, 0) - power
+                if left < 0:
+                    return None
+                powers[atom] = left
+                if not left:
+                    del powers[atom]
+            if own % coefficient:
+                return None
+            result = tuple(powers.items())
+            terms[frozenset(result)] = (result, own // coefficient)
+        return Dim(terms)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+    @property
+    def value(self) -> int | None:
+        """The number, where this is one."""
+        if not self.terms:
+            return 0
+        if len(self.terms) == 1 and frozenset() in self.terms:
+            return self.terms[frozenset()][1]
+        return None
+
+    @property
+    def is_one(self) -> bool:
+        return len(self.terms) == 1 and self.value == 1
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """The symbol, where this is one and nothing else."""
+        if len(self.terms) == 1:
+            ((monomial, coefficient),) = self.terms.values()
+            if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Symbol):
+                return monomial[0][0]
+        return None
+
+    @property
+    def function(self) -> Function | None:
+        """The quotient, remainder or function, where this is one and nothing else."""
+        if len(self.terms) == 1:
+            ((monomial, coefficient),) = self.terms.values()
+            if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Function):
+                return monomial[0][0]
+        return None
+
+    @property
+    def monomial(self) -> tuple[Monomial, int] | None:
+        """The product of atoms and its coefficient, where there is one term."""
+        return next(iter(self.terms.values())) if len(self.terms) == 1 else None
+
+    def atoms(self) -> Iterator[Atom]:
+        """The atoms of every term, outermost only."""
+        for monomial, _ in self.terms.values():
+            for atom, _ in monomial:
+                yield atom
+
+    def symbols(self) -> Iterator[Symbol]:
+        """Every symbol, those inside quotients and functions too."""
+        for atom in self.atoms():
+            if isinstance(atom, Symbol):
+                yield atom
+            else:
+                for argument in atom.arguments:
+                    yield from argument.symbols()
+
+    @property
+    def known(self) -> bool:
+        """Whether no symbol of kind UNKNOWN is in it."""
+        return all(symbol.kind is not Kind.UNKNOWN for symbol in self.symbols())
+
+    def evaluate(self, values: Mapping[Symbol, int], functions: Callable[[str, list[int]], int | None]) -> int | None:
+        """The number at these sizes, `//` and `%` as Python has them; None where a symbol has no value."""
+        total = 0
+        for monomial, coefficient in self.terms.values():
+            product = coefficient
+            for atom, power in monomial:
+                if isinstance(atom, Symbol):
+                    number = values.get(atom)
+                else:
+                    arguments = [argument.evaluate(values, functions) for argument in atom.arguments]
+                    known = [argument for argument in arguments if argument is not None]
+                    if len(known) < len(arguments):
+                        return None
+                    if atom.name in ("//", "%"):
+                        if known[1] == 0:
+                            return None
+                        number = known[0] // known[1] if atom.name == "//" else known[0] % known[1]
+                    else:
+                        number = functions(atom.name, known)
+                if number is None:
+                    return None
+                product *= number**power
+            total += product
+        return total
+
+    def replace(self, change: Callable[[Atom], Dim | None]) -> Dim:
+        """Every atom for which `change` gives a Dim replaced by it, arguments of functions first."""
+        result = ZERO
+        changed = False
+        for key, (monomial, coefficient) in self.terms.items():
+            product = Dim.of(coefficient)
+            fresh = False
+            for atom, power in monomial:
+                new = self._replaced(atom, change)
+                fresh |= new is not None
+                product = product * (new if new is not None else Dim.of(atom)) ** power
+            changed |= fresh
+            result = result + (product if fresh else Dim({key: (monomial, coefficient)}))
+        return result if changed else self
+
+    @staticmethod
+    def _replaced(atom: Atom, change: Callable[[Atom], Dim | None]) -> Dim | None:
+        if isinstance(atom, Symbol):
+            return change(atom)
+        arguments = tuple(argument.replace(change) for argument in atom.arguments)
+        if all(new is old for new, old in zip(arguments, atom.arguments, strict=True)):
+            return change(atom)
+        rebuilt = rebuild(atom.name, arguments)
+        function = rebuilt.function
+        new = change(function) if function is not None else None
+        return new if new is not None else rebuilt
+
+    # -- printing ---------------------------------------------------------------------------------------------------
+    def __str__(self) -> str:
+        if not self.terms:
+            return "0"
+        text = ""
+        for monomial, coefficient in self.terms.values():
+            factors = [_factor(atom, power, alone=len(monomial) == 1) for atom, power in monomial]
+            if abs(coefficient) != 1 or not factors:
+                factors.insert(0, str(abs(coefficient)))
+                if len(monomial) == 1 and isinstance(monomial[0][0], Function):
+                    factors[-1] = _factor(*monomial[0], alone=False)
+            sign = "-" if coefficient < 0 else "+" if text else ""
+            text += sign + "*".join(factors)
+        return text
+
+
+def _factor(atom: Atom, power: int, *, alone: bool) -> str:
+    text = str(atom)
+    if isinstance(atom, Function) and atom.name in ("//", "%") and not (alone and power == 1):
+        text = f"({text})"
+    return text if power == 1 else f"{text}**{power}"
+
+
+def _bracketed(dim: Dim) -> str:
+    text = str(dim)
+    simple = dim.symbol is not None or dim.value is not None and dim.value >= 0
+    return text if simple or (dim.function is not None and dim.function.name not in ("//", "%")) else f"({text})"
+
+
+def rebuild(name: str, arguments: tuple[Dim, ...]) -> Dim:
+    """The value of a function of these arguments, carried out where it comes out even."""
+    if name in ("//", "%") and arguments[1].terms:
+        return arguments[0] // arguments[1] if name == "//" else arguments[0] % arguments[1]
+    return Dim.of(Function(name, arguments))
+
+
+def product(dims: Iterator[Dim] | tuple[Dim, ...] | list[Dim]) -> Dim:
+    """The product of sizes; 1 where there are none."""
+    result = ONE
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def common_factor(a: Dim, b: Dim) -> int:
+    """The greatest whole number that divides every coefficient of both."""
+    return gcd(*(coefficient for dim in (a, b) for _, coefficient in dim.terms.values()))
+
+
+ZERO = Dim({})
+ONE = Dim({frozenset(): ((), 1)})

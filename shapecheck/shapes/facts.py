@@ -1,0 +1,211 @@
+"""Facts: what one path knows of its sizes. Bindings, divisibility, ranks, assumptions.
+
+Comparisons have three answers, and only NEVER speaks (the table is in the docstring of each method).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shapecheck.shapes.dim import ONE, Atom, Dim, Function, Kind, Symbol, common_factor
+from shapecheck.shapes.shape import Axis, Entry, Factor, Row, Shape
+
+LIMIT = 40  # terms of a size; a longer sum is no size of a tensor
+
+
+class Answer(enum.Enum):
+    ALWAYS = "always"
+    NEVER = "never"
+    UNKNOWN = "unknown"
+
+
+@dataclass
+class Facts:
+    """The knowledge of one path; it grows while the path runs, and what is learnt late holds for the whole path."""
+
+    bindings: dict[Symbol, Dim] = field(default_factory=dict)
+    names: dict[Symbol, str] = field(default_factory=dict)  # what the source calls a size that had no name
+    rows: dict[object, tuple[Entry, ...]] = field(default_factory=dict)
+    divisible: set[tuple[Dim, Dim]] = field(default_factory=set)
+    assumptions: list[str] = field(default_factory=list)
+    quotients: dict[tuple[Dim, Dim], Dim] = field(default_factory=dict)  # (n, d) → n // d, as divisions were written
+
+    # -- resolving --------------------------------------------------------------------------------------------------
+    def resolve(self, dim: Dim) -> Dim:
+        """The size with everything put in that is known by now."""
+        if not self.bindings and not self.names:
+            return dim
+        for _ in range(6):
+            new = dim.replace(self._bound)
+            if new is dim:
+                break
+            dim = new
+        return dim
+
+    def _bound(self, atom: Atom) -> Dim | None:
+        if not isinstance(atom, Symbol):
+            return None
+        if (dim := self.bindings.get(atom)) is not None:
+            return dim
+        if (name := self.names.get(atom)) is not None and name != atom.name:
+            return Dim.of(Symbol(name, atom.kind, atom.key))
+        return None
+
+    def simplify(self, dim: Dim) -> Dim:
+        """Resolved, and `h * (d // h)` read as d: every division is taken to come out even."""
+        dim = self.resolve(dim)
+        for _ in range(4):
+            new = _cancelled(dim)
+            if new is dim:
+                return dim
+            dim = new
+        return dim
+
+    def shape(self, shape: Shape) -> Shape:
+        """The shape with rows and sizes put in that are known by now."""
+        entries: list[Entry] = []
+        changed = False
+        for entry in shape.entries:
+            if isinstance(entry, Row):
+                found = self.row(entry)
+                changed |= found != (entry,)
+                entries += found
+            else:
+                axis = self.axis(entry)
+                changed |= axis is not entry
+                entries.append(axis)
+        return Shape(tuple(entries)) if changed else shape
+
+    def axis(self, axis: Axis) -> Axis:
+        factors = tuple(self._factor(factor) for factor in axis.factors)
+        return axis if all(a is b for a, b in zip(factors, axis.factors, strict=True)) else Axis(factors)
+
+    def _factor(self, factor: Factor) -> Factor:
+        size = self.resolve(factor.size)
+        if size is factor.size:
+            return factor
+        return Factor(size, factor.id, factor.origin, factor.part, factor.whole)
+
+    def row(self, row: Row) -> tuple[Entry, ...]:
+        bound = self.rows.get(row.key)
+        if bound is None:
+            return (row,)
+        entries: list[Entry] = []
+        for entry in bound:
+            entries += self.row(entry) if isinstance(entry, Row) else [self.axis(entry)]
+        return tuple(entries)
+
+    # -- learning ---------------------------------------------------------------------------------------------------
+    def bind(self, symbol: Symbol, dim: Dim) -> bool:
+        """Take the symbol to be `dim` from now on; False where that would go in a circle."""
+        dim = self.resolve(dim)
+        if symbol in set(dim.symbols()) or symbol in self.bindings:
+            return False
+        self.bindings[symbol] = dim
+        return True
+
+    def equate(self, a: Dim, b: Dim) -> bool:
+        """Learn a == b by binding one symbol: an unknown or an input's size before any other; False if none is free."""
+        a, b = self.simplify(a), self.simplify(b)
+        if a == b:
+            return True
+        sides = [(a, b), (b, a)]
+        sides.sort(key=lambda side: _freedom(side[0]))
+        for one, other in sides:
+            if (symbol := one.symbol) is not None and self.bind(symbol, other):
+                return True
+        return False
+
+    def owes(self, dividend: Dim, divisor: Dim) -> bool:
+        """Whether nothing known so far says that the division comes out even."""
+        dividend, divisor = self.resolve(dividend), self.resolve(divisor)
+        if dividend.exact_quotient(divisor) is not None:
+            return False
+        for n, d in self.divisible:
+            n, d = self.resolve(n), self.resolve(d)
+            # n/d whole: so is (k*n)/d, and n/e where d = e*k
+            if dividend.exact_quotient(n) is not None and d.exact_quotient(divisor) is not None:
+                return False
+        return True
+
+    # -- comparing --------------------------------------------------------------------------------------------------
+    def same(self, a: Dim, b: Dim) -> bool:
+        return a == b or self.simplify(a) == self.simplify(b)
+
+    def divide(self, a: Dim, b: Dim) -> Dim | None:
+        """a / b where it is known to come out even, with the divisions that were written taken to be even."""
+        a, b = self.simplify(a), self.simplify(b)
+        exact = a.exact_quotient(b)
+        if exact is not None:
+            return exact
+        for n, d in [*_quotients(b), *_quotients(a), *self.quotients]:
+            n, d = self.resolve(n), self.resolve(d)
+            times = a.exact_quotient(n)
+            if times is not None:  # a = times * n = times * d * (n // d)
+                parts = times * d * (n // d)
+                exact = parts.exact_quotient(b)
+                if exact is not None:
+                    return self.simplify(exact)
+        return None
+
+    def ratio(self, a: Dim, b: Dim) -> Dim | None:
+        """k with a == k*b or b == k*a, k being more than 1 for certain: the sizes can't be the same."""
+        for one, other in ((a, b), (b, a)):
+            k = self.divide(one, other)
+            if k is not None and not k.is_one and _more_than_one(k):
+                return k
+        return None
+
+    def kinds(self, dim: Dim) -> set[Kind]:
+        return {symbol.kind for symbol in self.resolve(dim).symbols()}
+
+
+def _freedom(dim: Dim) -> int:
+    order = {Kind.UNKNOWN: 0, Kind.INPUT: 1, Kind.OPAQUE: 2, Kind.CONFIG: 3, Kind.CONSTRUCTOR: 4}
+    return order[dim.symbol.kind] if dim.symbol is not None else 9
+
+
+def _more_than_one(k: Dim) -> bool:
+    """A number over 1, or a product of constructor's or config's sizes: those are not 1 for all users."""
+    if k.value is not None:
+        return k.value > 1
+    term = k.monomial
+    if term is None or term[1] < 1:
+        return False
+    kinds = {symbol.kind for symbol in k.symbols()}
+    return kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG}
+
+
+def _quotients(dim: Dim) -> Iterable[tuple[Dim, Dim]]:
+    for atom in dim.atoms():
+        if isinstance(atom, Function) and atom.name == "//":
+            yield atom.arguments[0], atom.arguments[1]
+
+
+def _cancelled(dim: Dim) -> Dim:
+    """`d * (n // d)` → n in each term; the same object where there is none."""
+    for monomial, coefficient in dim.terms.values():
+        for atom, power in monomial:
+            if not (isinstance(atom, Function) and atom.name == "//"):
+                continue
+            rest = dict(monomial)
+            rest[atom] = power - 1
+            if not rest[atom]:
+                del rest[atom]
+            others = tuple(rest.items())
+            term = Dim({frozenset(others): (others, coefficient)})
+            left = term.exact_quotient(atom.arguments[1])
+            if left is not None:
+                whole = Dim({frozenset(monomial): (monomial, coefficient)})
+                return dim - whole + left * atom.arguments[0]
+    return dim
+
+
+def sizes_share(a: Dim, b: Dim) -> bool:
+    """Whether two sizes have a symbol or a whole number above 1 in common."""
+    return bool(set(a.symbols()) & set(b.symbols())) or common_factor(a, b) > 1
+
+
+__all__ = ["LIMIT", "ONE", "Answer", "Facts", "sizes_share"]

@@ -1,0 +1,265 @@
+"""Trace and Step: what happened to the tensors of one forward, as a graph that rules ask questions of.
+
+A Step is one op: tensors in, tensors out, the place in the source, and a Detail where the op has more to say than
+shapes (which axes a product contracted, what a reshape regrouped, which axis a softmax ran over).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, Union
+
+from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.reshape import Regrouping
+from shapecheck.shapes.shape import Axis, Origin, Shape
+
+
+class Place(Protocol):
+    """Where something stands in the source: equal places are one place. `code` is its text."""
+
+    @property
+    def code(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor of a trace: its shape, the step that made it, and the order of its factors in memory.
+
+    `memory` is None where the strides are not known. `origin` says whether it is an activation (OTHER), a PARAMETER,
+    or CREATED from nothing (zeros, arange); `count` numbers the results of a step that has several.
+    """
+
+    shape: Shape | None
+    step: int
+    origin: Origin = Origin.OTHER
+    memory: tuple[object, ...] | None = None
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What something was multiplied by: a number times sizes to powers.
+
+    `known` is False once something unknown went in, `learnt` is True where a parameter, or a float that the caller
+    chooses, did: then nothing can be said against it.
+    """
+
+    coefficient: float = 1.0
+    powers: tuple[tuple[Dim, Fraction], ...] = ()
+    known: bool = True
+    learnt: bool = False
+
+    def __mul__(self, other: Scale) -> Scale:
+        powers = dict(self.powers)
+        for dim, power in other.powers:
+            powers[dim] = powers.get(dim, Fraction()) + power
+        return Scale(
+            self.coefficient * other.coefficient,
+            tuple((dim, power) for dim, power in powers.items() if power),
+            self.known and other.known,
+            self.learnt or other.learnt,
+        )
+
+    def __pow__(self, exponent: Fraction) -> Scale:
+        powers = tuple((dim, power * exponent) for dim, power in self.powers if exponent)
+        try:
+            coefficient = float(abs(self.coefficient) ** float(exponent))
+        except (OverflowError, ZeroDivisionError):
+            return Scale(known=False)
+        return Scale(coefficient, powers, self.known, self.learnt)
+
+    def __str__(self) -> str:
+        parts = [f"{self.coefficient:g}"] if self.coefficient != 1 or not self.powers else []
+        for dim, power in self.powers:
+            text = str(dim) if dim.symbol or dim.value else f"({dim})"
+            parts.append(text if power == 1 else f"{text}**{float(power):g}")
+        return " * ".join(parts)
+
+
+# -- details: what an op says beyond shapes ------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """A product of two tensors: the axes summed over, left and right, whether they agree, and the kept axes of each."""
+
+    summed: tuple[tuple[Axis, Axis], ...]
+    left: tuple[Axis, ...]  # axes of the left operand alone
+    right: tuple[Axis, ...]
+    clash: tuple[Axis, Axis] | None = None  # two axes that must agree and never do
+    ratio: Dim | None = None  # … and how many times one is the other, where it is
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    regrouping: Regrouping
+    old: tuple[Axis, ...]
+    new: tuple[Dim, ...]
+    inferred: int | None = None  # the place of a -1
+    joins_strides: bool = False  # a view that joins axes which are no neighbours in memory
+    what: str = "reshape"  # view, reshape, flatten, rearrange, …
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A layer applied: what it is, the width it takes and the width it got."""
+
+    layer: str  # Linear, Conv2d, LayerNorm, …
+    name: str  # out_proj
+    takes: Dim | None
+    got: Axis | None
+    clash: bool = False
+    ratio: Dim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    axis: Axis | None  # None: not known which
+    index: int | None  # as written; None for no dim
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Axes that had to agree and never do: a broadcast, a cat, a stack."""
+
+    left: Axis
+    right: Axis
+    ratio: Dim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Sdpa:
+    """scaled_dot_product_attention or another kernel: `layout` is the order it takes, as einops would write it."""
+
+    layout: str
+    scale: Scale | None = None  # the scale that was passed
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """cat or stack: along which axis, of how many (a known number or a size)."""
+
+    axis: Axis | None
+    count: Dim
+
+
+Detail = Union[Contraction, Reshape, Applied, Softmax, Meeting, Scaled, Sdpa, Joined]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One op of a trace. `frame` is the class or function in whose body it stands, `names` what its results are bound to."""
+
+    index: int
+    op: str
+    place: Place
+    operands: tuple[Tensor, ...]
+    results: tuple[Tensor, ...]
+    frame: str
+    detail: Detail | None = None
+    lost_by: str | None = None  # the op or construct that lost the shape
+
+    @property
+    def result(self) -> Tensor:
+        return self.results[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A tensor and the name that the source gives it."""
+
+    name: str
+    tensor: Tensor
+    place: Place
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A division of sizes as it was written: `d_out // num_heads`. `owed` while nothing says that it comes out even."""
+
+    dividend: Dim
+    divisor: Dim
+    place: Place
+    frame: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltLayer:
+    """A layer that `__init__` built: `name` is the attribute, `takes` and `gives` its widths where it has such."""
+
+    type: str
+    name: str
+    place: Place
+    takes: Dim | None
+    gives: Dim | None
+    in_init: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One way through a forward: its steps in order, what is known of the sizes, and what it returns.
+
+    `symbol` is the class or function; `decisions` are the conditions that were not known, as the source writes them,
+    and which way this path took them. `completed` is False for a path that ends in a raise.
+    """
+
+    symbol: str
+    steps: tuple[Step, ...]
+    bound: tuple[Bound, ...]
+    divisions: tuple[Division, ...]
+    layers: tuple[BuiltLayer, ...]
+    facts: Facts
+    decisions: tuple[tuple[str, bool], ...]
+    returned: tuple[Tensor, ...]
+    completed: bool = True
+
+    def shape(self, tensor: Tensor) -> Shape | None:
+        """The shape of a tensor with all that the path knows at its end."""
+        return None if tensor.shape is None else self.facts.shape(tensor.shape)
+
+    def maker(self, tensor: Tensor) -> Step:
+        """The step that made a tensor."""
+        return self.steps[tensor.step]
+
+    @cached_property
+    def _users(self) -> Mapping[int, tuple[Step, ...]]:
+        found: dict[int, list[Step]] = {}
+        for step in self.steps:
+            for index in {operand.step for operand in step.operands}:
+                found.setdefault(index, []).append(step)
+        return {index: tuple(steps) for index, steps in found.items()}
+
+    def users(self, step: Step) -> tuple[Step, ...]:
+        """The steps that take a result of this one."""
+        return self._users.get(step.index, ())
+
+    def ancestors(self, step: Step) -> frozenset[int]:
+        """The steps that a step's operands come from, however far back; its own index too."""
+        seen = {step.index}
+        stack = [step]
+        while stack:
+            for operand in stack.pop().operands:
+                if operand.step not in seen:
+                    seen.add(operand.step)
+                    stack.append(self.steps[operand.step])
+        return frozenset(seen)
+
+    @cached_property
+    def attentions(self) -> tuple[Attention, ...]:
+        """Every attention of the trace: scores, softmax, context."""
+        from shapecheck.shapes.attention import attentions
+
+        return tuple(attentions(self))
+
+
+if TYPE_CHECKING:
+    from shapecheck.shapes.attention import Attention

@@ -1,0 +1,1 @@
+"""Source → Trace, and nothing is run."""

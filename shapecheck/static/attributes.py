@@ -1,0 +1,260 @@
+"""`owner.name`: attributes of tensors, layers, objects, classes and the unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.shape import Origin, Shape
+from shapecheck.shapes.trace import Tensor
+from shapecheck.static.ops import TENSOR_METHODS, apply
+from shapecheck.static.run import Run
+from shapecheck.static.sequences import sizes
+from shapecheck.static.values import (
+    NONE, Class, Const, External, Function, Instance, Layer, Method, Num, Seq, Super, Table, Unknown, Value, number,
+)  # fmt: skip
+
+# Attributes by which an argument of forward shows that it is a tensor.
+_TENSOR_ATTRIBUTES = frozenset({"shape", "ndim", "T", "mT", "dtype", "device", "is_cuda", "data", "real", "imag"})
+_SHARED_METHODS = frozenset({"get", "update", "keys", "values", "items", "pop", "append", "copy", "split", "index", "type"})
+
+
+def attribute(run: Run, owner: Value, name: str, node: cst.CSTNode) -> Value:
+    """The value of `owner.name`."""
+    match owner:
+        case Tensor():
+            return _of_tensor(run, owner, name, node)
+        case Unknown():
+            return _of_unknown(run, owner, name, node)
+        case Instance():
+            return _of_instance(run, owner, name, node)
+        case Layer():
+            return _of_layer(run, owner, name, node)
+        case Class():
+            found = find_in_class(run, owner, name)
+            return found if found is not None else Unknown(("class", owner.name, name), name, Kind.CONFIG)
+        case External(path):
+            return External(f"{path}.{name}")
+        case Super(of=of, bound=bound):
+            return _of_super(run, of, bound, name, node)
+        case Seq(fields=fields) if name in fields:
+            return owner.items[fields.index(name)]  # type: ignore[no-any-return]
+        case Table(items=items) if name in items:
+            return items[name]
+    return Method(owner, name)
+
+
+def _of_tensor(run: Run, tensor: Tensor, name: str, node: cst.CSTNode) -> Value:
+    match name:
+        case "shape":
+            return sizes(run, tensor)
+        case "ndim":
+            rank = run.shape(tensor).rank
+            return Num(Dim.of(rank)) if rank is not None else Unknown(run.key(node), "ndim")
+        case "T" | "mT" | "H" | "mH":
+            return apply(run, name, node, [tensor], {})
+        case "data" | "real" | "imag" | "grad":
+            return tensor
+        case "dtype" | "device" | "layout" | "is_cuda" | "requires_grad" | "is_sparse" | "is_nested" | "itemsize":
+            return Unknown(("about", name, run.key(node)), name)
+    return Method(tensor, name)
+
+
+def _of_unknown(run: Run, owner: Unknown, name: str, node: cst.CSTNode) -> Value:
+    tensorlike = owner.kind is Kind.INPUT or owner.tensor is not None
+    if name in _TENSOR_ATTRIBUTES and (tensorlike or name in ("shape", "T", "mT")):
+        tensor = run.tensor(owner, node)
+        assert tensor is not None
+        return _of_tensor(run, tensor, name, node)
+    if name in TENSOR_METHODS and (tensorlike or name not in _SHARED_METHODS | {"size", "apply"}):
+        if name not in _SHARED_METHODS or tensorlike:
+            return Method(owner, name)
+    kind = Kind.CONFIG if owner.kind in (Kind.CONSTRUCTOR, Kind.CONFIG) else owner.kind
+    return Unknown(("attribute", owner.key, name), name, kind, tensor=owner.tensor)
+
+
+def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Value:
+    if name in owner.attributes:
+        return owner.attributes[name]  # type: ignore[no-any-return]
+    found = find_in_class(run, owner.of, name)
+    if isinstance(found, Function):
+        return _bind(run, found, owner, node)
+    if found is not None:
+        return found
+    if name == "training":
+        return Unknown(("training",), "training", flag=True)
+    if name == "__class__":
+        return owner.of
+    if name in MODULE_METHODS and is_module(run, owner.of):
+        return Method(owner, name)
+    value = Unknown(("attribute", owner.key, name), name, owner.kind)
+    owner.attributes[name] = value
+    return value
+
+
+MODULE_METHODS = frozenset({
+    "register_buffer", "register_parameter", "add_module", "register_module", "apply", "parameters", "named_parameters",
+    "modules", "named_modules", "children", "to", "eval", "train", "_init_weights", "post_init", "requires_grad_",
+    "state_dict", "load_state_dict", "register_forward_pre_hook", "register_load_state_dict_pre_hook",
+    "_register_load_state_dict_pre_hook", "half", "float", "cuda", "cpu", "get_submodule",
+})  # fmt: skip
+
+
+def _bind(run: Run, function: Function, owner: Value, node: cst.CSTNode) -> Value:
+    from shapecheck.static.calls import call
+
+    names = decorators(function)
+    if names & {"property", "cached_property"}:
+        bound = Function(function.name, function.node, function.slice, function.scope, function.owner, owner)
+        return call(run, bound, [], {}, node)
+    if "staticmethod" in names:
+        return function
+    receiver = function.owner if "classmethod" in names else owner
+    return Function(function.name, function.node, function.slice, function.scope, function.owner, receiver)
+
+
+def _of_super(run: Run, of: Class, bound: Any, name: str, node: cst.CSTNode) -> Value:
+    start = bound.of if isinstance(bound, Instance) else of
+    order = lineage(run, start)
+    after = order[order.index(of) + 1 :] if of in order else lineage(run, of)[1:]
+    for base in after:
+        found = _own(run, base, name)
+        if isinstance(found, Function):
+            return _bind(run, found, bound, node)
+        if found is not None:
+            return found
+    return Method(Super(of, bound), name)
+
+
+def decorators(function: Function) -> set[str]:
+    """The last words of a function's decorators."""
+    found = set()
+    if isinstance(function.node, cst.FunctionDef):
+        for decorator in function.node.decorators:
+            expression = decorator.decorator
+            expression = expression.func if isinstance(expression, cst.Call) else expression
+            if isinstance(expression, cst.Attribute):
+                found.add(expression.attr.value)
+            elif isinstance(expression, cst.Name):
+                found.add(expression.value)
+    return found
+
+
+# -- classes -------------------------------------------------------------------------------------------------------------
+def lineage(run: Run, of: Class) -> list[Class]:
+    """The class and its bases of the project, in the order in which names are looked up."""
+    found = run.modules.get(("lineage", id(of.node)))  # type: ignore[call-overload]
+    if found is None:
+        found = [of]
+        run.modules[("lineage", id(of.node))] = found  # type: ignore[index]
+        for base in base_values(run, of):
+            if isinstance(base, Class) and base not in found:
+                found += [one for one in lineage(run, base) if one not in found]
+    return found  # type: ignore[no-any-return]
+
+
+def base_values(run: Run, of: Class) -> list[Value]:
+    """What the bases of a class evaluate to."""
+    from shapecheck.static.expressions import evaluate
+
+    return [
+        evaluate(run, base.value, of.scope) for base in of.node.bases if isinstance(base.value, cst.Name | cst.Attribute)
+    ]
+
+
+def external_bases(run: Run, of: Class) -> set[str]:
+    """The bases from outside the project, of the class and of those it derives from."""
+    return {base.path for one in lineage(run, of) for base in base_values(run, one) if isinstance(base, External)}
+
+
+_NO_MODULES = ("builtins.", "enum.", "abc.", "typing.", "dataclasses.", "torch.autograd", "torch.utils.data", "keras", "tensorflow",
+               "flax", "jax", "mxnet", "mlx", "paddle", "tf.", "unittest")  # fmt: skip
+
+
+def is_module(run: Run, of: Class) -> bool:
+    """Whether instances are layers: an nn.Module, or something derived from what can't be read but has a forward."""
+    bases = external_bases(run, of)
+    if any(base.startswith(("torch.nn.", "torch.jit.")) for base in bases):
+        return True
+    outside = [base for base in bases if not base.startswith(_NO_MODULES)]
+    return bool(outside) and find_in_class(run, of, "forward") is not None
+
+
+def find_in_class(run: Run, of: Class, name: str) -> Value | None:
+    """A method or an attribute of a class or of its bases."""
+    for one in lineage(run, of):
+        found = _own(run, one, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _own(run: Run, of: Class, name: str) -> Value | None:
+    from shapecheck.static.expressions import evaluate
+
+    body = class_body(run, of).get(name)
+    if body is None:
+        return None
+    if isinstance(body, cst.FunctionDef):
+        return Function(name, body, of.slice, of.scope, of)
+    if isinstance(body, cst.ClassDef):
+        return Class(name, body, of.slice, of.scope, of.file)
+    return evaluate(run, body, of.scope)
+
+
+def class_body(run: Run, of: Class) -> dict[str, Any]:
+    """name → the method, class or value that the body of a class gives it."""
+    key = ("body", id(of.node))
+    found: dict[str, Any] | None = run.modules.get(key)  # type: ignore[call-overload]
+    if found is not None:
+        return found
+    found = {}
+    statements = of.node.body.body if isinstance(of.node.body, cst.IndentedBlock) else ()
+    for statement in statements:
+        if isinstance(statement, cst.FunctionDef | cst.ClassDef):
+            if not (isinstance(statement, cst.FunctionDef) and _is_overload(statement)):
+                found[statement.name.value] = statement
+        elif isinstance(statement, cst.SimpleStatementLine):
+            for small in statement.body:
+                if isinstance(small, cst.Assign) and isinstance(small.targets[0].target, cst.Name):
+                    found[small.targets[0].target.value] = small.value
+                elif isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name) and small.value is not None:
+                    found[small.target.value] = small.value
+    run.modules[key] = found  # type: ignore[index]
+    return found
+
+
+def _is_overload(node: cst.FunctionDef) -> bool:
+    return any(
+        isinstance(decorator.decorator, cst.Attribute) and decorator.decorator.attr.value in ("setter", "deleter")
+        for decorator in node.decorators
+    )
+
+
+# -- layers --------------------------------------------------------------------------------------------------------------
+def _of_layer(run: Run, owner: Layer, name: str, node: cst.CSTNode) -> Value:
+    if name in owner.arguments:
+        return owner.arguments[name]  # type: ignore[no-any-return]
+    if owner.table is not None and name in owner.table.items:
+        return owner.table.items[name]
+    if name == "weight" and owner.type in ("Linear", "Embedding"):
+        widths = [number(owner.arguments.get(key, NONE)) for key in (
+            ("out_features", "in_features") if owner.type == "Linear" else ("num_embeddings", "embedding_dim")
+        )]  # fmt: skip
+        if all(width is not None for width in widths):
+            known = [width for width in widths if width is not None]
+            shape = Shape(tuple(run.axis(width, Origin.PARAMETER) for width in known))
+            return run.emit("parameter", node, (), shape, origin=Origin.PARAMETER)
+    if name == "bias" and owner.type == "Linear":
+        if owner.arguments.get("bias") == Const(False):
+            return NONE
+        width = number(owner.arguments.get("out_features", NONE))
+        if width is not None:
+            return run.emit("parameter", node, (), Shape((run.axis(width, Origin.PARAMETER),)), origin=Origin.PARAMETER)
+    if name == "training":
+        return Unknown(("training",), "training", flag=True)
+    if name in ("weight", "bias", "running_mean", "running_var"):
+        return Unknown(("attribute", owner.key, name), name, Kind.CONFIG)
+    return Method(owner, name)

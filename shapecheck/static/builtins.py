@@ -1,0 +1,349 @@
+"""Python's own functions, as far as sizes and layers pass through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
+from shapecheck.shapes.shape import Row
+from shapecheck.shapes.trace import Scale, Tensor
+from shapecheck.static.run import Run
+from shapecheck.static.scope import Scope
+from shapecheck.static.sequences import iterations, plain_items
+from shapecheck.static.values import (
+    FALSE, NONE, TRUE, Class, Cond, Const, External, Instance, Layer, Many, Num, Partial, Real, Seq, Super, Table, Unknown,
+    Value, number, real,
+)  # fmt: skip
+
+Builtin = Callable[[Run, list[Any], dict[str, Value], cst.CSTNode, Scope | None], Value]
+
+
+def _unknown(run: Run, node: cst.CSTNode, name: str = "?") -> Unknown:
+    return Unknown(run.key(node), name)
+
+
+def _len(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    value = args[0].children if isinstance(args[0], Layer) and args[0].children else args[0]
+    if isinstance(value, Tensor):
+        axis = run.front(run.shape(value), 0).at(0)
+        return Num(axis.size) if axis is not None else _unknown(run, node)
+    if isinstance(value, Seq) and not value.unsure:
+        items = plain_items(run, value, node)
+        if not any(isinstance(item, Row | Many) for item in items):
+            return Num(Dim.of(len(items)))
+        if len(items) == 1 and isinstance(items[0], Many) and items[0].count is not None:
+            return Num(items[0].count)
+    if isinstance(value, Table) and not value.open:
+        return Num(Dim.of(len(value.items)))
+    return _unknown(run, node, "len")
+
+
+def _range(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    dims = [number(arg) for arg in args]
+    if len(dims) == 1 and dims[0] is not None and dims[0].value is None:
+        return Seq([Many(Unknown(run.key(node), "i", Kind.CONFIG), dims[0])])
+    values = [dim.value for dim in dims if dim is not None]
+    known = [value for value in values if value is not None]
+    if dims and len(known) == len(dims) and (len(known) < 3 or known[2]):
+        numbers = range(*known)
+        if len(numbers) <= 64:
+            return Seq([Num(Dim.of(value)) for value in numbers])
+    return Seq([Many(Unknown(run.key(node), "i", Kind.CONFIG), None)])
+
+
+def _sequence(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    is_list = isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "list"
+    if not args:
+        return Seq([], is_list=True)
+    if isinstance(args[0], Seq):
+        return Seq(plain_items(run, args[0], node), is_list, args[0].unsure)
+    return Seq(list(iterations(run, args[0], node)), is_list)
+
+
+def _enumerate(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    items: list[Any] = []
+    for index, item in enumerate(iterations(run, args[0], node)):
+        if isinstance(item, Many):
+            items.append(Many(Seq([Unknown(run.key(node), "i", Kind.CONFIG), item.element]), item.count))
+        else:
+            items.append(Seq([Num(Dim.of(index)), item]))
+    return Seq(items, is_list=True)
+
+
+def _zip(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    columns = [list(iterations(run, arg, node)) for arg in args]
+    many = [item for column in columns for item in column if isinstance(item, Many)]
+    if many:
+        firsts = [column[0] if column else _unknown(run, node) for column in columns]
+        elements = [first.element if isinstance(first, Many) else first for first in firsts]
+        return Seq([Many(Seq(elements), many[0].count)], is_list=True)
+    return Seq([Seq(list(items)) for items in zip(*columns, strict=False)], is_list=True)
+
+
+def _map(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    from shapecheck.static.calls import call
+
+    items: list[Any] = []
+    for item in iterations(run, args[1], node):
+        if isinstance(item, Many):
+            items.append(Many(call(run, args[0], [item.element], {}, node, scope), item.count))
+        else:
+            items.append(call(run, args[0], [item], {}, node, scope))
+    return Seq(items, is_list=True)
+
+
+def _reversed(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    return Seq(list(iterations(run, args[0], node))[::-1], is_list=True)
+
+
+def _int(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    from shapecheck.static.expressions import truncated
+
+    match args:
+        case [Num() as value] | [Unknown(tensor=None) as value]:
+            return value
+        case [Const(bool(truth))]:
+            return Num(Dim.of(int(truth)))
+        case [Real(scale)]:
+            return truncated(run, scale, node)
+    return _unknown(run, node)
+
+
+def _float(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    match args:
+        case [Num() | Real() as value]:
+            return Real(real(value))
+        case [Unknown(tensor=None, kind=Kind.CONSTRUCTOR | Kind.CONFIG) as value]:
+            return Real(real(Num(Dim.of(value.symbol))))
+        case [Const(str(text))] if "inf" in text.lower():
+            return Real(Scale(coefficient=float(text)))
+    return _unknown(run, node)
+
+
+def _power_of(exponent: Fraction) -> Builtin:
+    def power(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+        value = args[0] if args else NONE
+        if isinstance(value, Tensor) or (isinstance(value, Unknown) and value.tensor is not None):
+            from shapecheck.static.ops import apply
+
+            return apply(run, "sqrt", node, args, kwargs)
+        if isinstance(value, Unknown):
+            if value.kind in (Kind.CONSTRUCTOR, Kind.CONFIG):
+                return Real(real(Num(Dim.of(value.symbol))) ** exponent)
+            return _unknown(run, node)
+        return Real(real(value) ** exponent)
+
+    return power
+
+
+def _pow(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    from shapecheck.static.expressions import operate
+
+    return operate(run, cst.Power, args[0], args[1], node) if len(args) == 2 else _unknown(run, node)
+
+
+def _named(name: str) -> Builtin:
+    """A function of whole numbers that has no formula: `max`, `ceil`."""
+
+    def apply_it(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+        items = plain_items(run, args[0], node) if len(args) == 1 and isinstance(args[0], Seq) else args
+        dims = [number(arg) for arg in items if not isinstance(arg, Row | Many)]
+        known = [dim for dim in dims if dim is not None and dim.known]
+        if not known or len(known) != len(items) or len(known) > 6:
+            return _unknown(run, node, name)
+        if all(dim == known[0] for dim in known) and name in ("max", "min"):
+            return Num(known[0])
+        values = [dim.value for dim in known]
+        numbers = [value for value in values if value is not None]
+        if len(numbers) == len(values):
+            compute = {"max": max, "min": min}.get(name)
+            return Num(Dim.of(compute(numbers))) if compute else Num(Dim.of(abs(numbers[0])))
+        return Num(Dim.of(Function(name, tuple(known))))
+
+    return apply_it
+
+
+def _ceil(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    match args:
+        case [Num() as value]:
+            return value
+        case [Real(scale)] if scale.known and not scale.learnt and not scale.powers:
+            return Num(Dim.of(-int(-scale.coefficient // 1)))
+        case [Real(scale)] if scale.known and not scale.learnt:
+            return Num(Dim.of(Symbol(f"ceil_{len(run.divisions)}", Kind.OPAQUE, ("ceil", str(scale)))))
+    return _unknown(run, node)
+
+
+def _floor(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    return _int(run, args, kwargs, node, scope)
+
+
+def _sum(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    if isinstance(args[0], Seq) and args[0].plain and args[0].items:
+        from shapecheck.static.expressions import operate
+
+        total = args[0].items[0]
+        for item in args[0].items[1:]:
+            total = operate(run, cst.Add, total, item, node)
+        return total  # type: ignore[no-any-return]
+    return _unknown(run, node)
+
+
+def _product(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    if isinstance(args[0], Seq):
+        items = plain_items(run, args[0], node)
+        dims = [number(item) for item in items if not isinstance(item, Row | Many)]
+        known = [dim for dim in dims if dim is not None]
+        if len(known) == len(items):
+            total = Dim.of(1)
+            for dim in known:
+                total = total * dim
+            return Num(total)
+    return _unknown(run, node)
+
+
+def _divmod(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    from shapecheck.static.expressions import operate
+
+    if len(args) == 2:
+        return Seq([operate(run, operator, args[0], args[1], node) for operator in (cst.FloorDivide, cst.Modulo)])
+    return _unknown(run, node)
+
+
+def _isinstance(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    value, wanted = args
+    names = [wanted] if not isinstance(wanted, Seq) else wanted.items
+    paths = {one.last if isinstance(one, External) else one.name if isinstance(one, Class) else "?" for one in names}
+    found: set[str] | None = None
+    match value:
+        case Tensor():
+            found = {"Tensor"}
+        case Num():
+            found = {"int", "Integral", "Number"}
+        case Real():
+            found = {"float", "Number"}
+        case Seq(is_list=is_list):
+            found = {"list", "Sequence", "Iterable"} if is_list else {"tuple", "Sequence", "Iterable"}
+        case Table():
+            found = {"dict", "Mapping"}
+        case Const(str()):
+            found = {"str"}
+        case Const(None):
+            found = set()
+        case Const(bool()):
+            found = {"bool", "int"}
+        case Instance(of=of):
+            from shapecheck.static.attributes import external_bases, lineage
+
+            found = {one.name for one in lineage(run, of)} | {base.rsplit(".", 1)[-1] for base in external_bases(run, of)}
+        case Layer(type=kind):
+            found = {kind, "Module"}
+        case Unknown(tensor=Tensor()):
+            found = None
+        case Unknown(kind=Kind.INPUT) if paths & {"Tensor", "str", "dict", "int", "float", "tuple", "list"}:
+            if paths == {"Tensor"}:
+                return TRUE
+            return Cond("opaque", (("isinstance", value.key, tuple(sorted(paths))),))
+    if found is None or "?" in paths:
+        return Cond("opaque", (("isinstance", run.key(node)),))
+    return TRUE if found & paths else FALSE
+
+
+def _getattr(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    from shapecheck.static.attributes import attribute, find_in_class
+
+    owner, name = args[0], args[1].value if len(args) > 1 and isinstance(args[1], Const) else None
+    if not isinstance(name, str):
+        return _unknown(run, node)
+    if len(args) > 2 and isinstance(owner, Instance) and not owner.open and name not in owner.attributes:
+        if find_in_class(run, owner.of, name) is None and not name.startswith("__"):
+            return args[2]  # type: ignore[no-any-return]
+    found = attribute(run, owner, name, node)
+    if len(args) > 2 and isinstance(found, Unknown) and isinstance(args[2], Const):
+        default = args[2].value
+        flag = isinstance(default, bool)
+        return Unknown(found.key, found.name, found.kind, default, default is None, flag)
+    return found
+
+
+def _hasattr(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    owner, name = args[0], args[1].value if len(args) > 1 and isinstance(args[1], Const) else None
+    if isinstance(owner, Instance) and isinstance(name, str):
+        if name in owner.attributes:
+            return TRUE
+        return Cond("opaque", (("hasattr", name),)) if owner.open else FALSE
+    if isinstance(owner, External):
+        return TRUE
+    return Cond("opaque", (run.key(node),))
+
+
+def _super(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    of = args[0] if args and isinstance(args[0], Class) else scope.local("__class__") if scope is not None else None
+    bound = args[1] if len(args) > 1 else scope.local("__self__") if scope is not None else None
+    return Super(of, bound) if isinstance(of, Class) else _unknown(run, node)
+
+
+def _setattr(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    if len(args) == 3 and isinstance(args[0], Instance) and isinstance(args[1], Const) and isinstance(args[1].value, str):
+        args[0].attributes[args[1].value] = args[2]
+    return NONE
+
+
+def _dict(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    table = Table({})
+    for arg in args:
+        if isinstance(arg, Table):
+            table.items.update(arg.items)
+            table.open |= arg.open
+        else:
+            table.open = True
+    table.items.update({key: value for key, value in kwargs.items() if key != "**"})
+    return table
+
+
+def _same(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    return args[0] if args else NONE
+
+
+def _all(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    if args and isinstance(args[0], Seq) and args[0].plain:
+        return Cond("and", tuple(args[0].items)) if args[0].items else TRUE
+    return Cond("opaque", (run.key(node),))
+
+
+def _any(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    if args and isinstance(args[0], Seq) and args[0].plain:
+        return Cond("or", tuple(args[0].items)) if args[0].items else FALSE
+    return Cond("opaque", (run.key(node),))
+
+
+def _check(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    if args:
+        run.learn(args[0], True)
+    return NONE
+
+
+def _bool(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    from shapecheck.static import conditions
+
+    return conditions.truth(run, args[0], node) if args else FALSE
+
+
+def _nothing(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    return NONE
+
+
+BUILTINS: dict[str, Builtin] = {
+    "len": _len, "range": _range, "list": _sequence, "tuple": _sequence, "enumerate": _enumerate, "zip": _zip, "map": _map,
+    "reversed": _reversed, "int": _int, "float": _float, "pow": _pow, "math.pow": _pow, "max": _named("max"),
+    "min": _named("min"), "abs": _named("abs"), "sum": _sum, "divmod": _divmod, "isinstance": _isinstance,
+    "getattr": _getattr, "hasattr": _hasattr, "super": _super, "setattr": _setattr, "dict": _dict, "all": _all, "any": _any,
+    "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same,
+    "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
+    "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
+    "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
+}  # fmt: skip

@@ -1,0 +1,310 @@
+"""Calls: functions and methods of the project are inlined, everything else is looked up in the table of ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Kind
+from shapecheck.shapes.shape import Row, Shape
+from shapecheck.shapes.trace import Tensor
+from shapecheck.static.attributes import find_in_class, is_module
+from shapecheck.static.builtins import BUILTINS
+from shapecheck.static.objects import build
+from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named
+from shapecheck.static.run import DEEPEST_CALL, Frame, Run
+from shapecheck.static.scope import Scope
+from shapecheck.static.values import (
+    MISSING, NONE, Class, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table,
+    Unknown, Value,
+)  # fmt: skip
+
+
+class Returned(Exception):
+    """A return statement was reached."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__()
+        self.value = value
+
+
+def call(
+    run: Run, function: Value, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None = None
+) -> Value:
+    """`function(*args, **kwargs)`."""
+    match function:
+        case Function():
+            return inline(run, function, args, kwargs, node)
+        case Class():
+            return build(run, function, args, kwargs, node)
+        case Instance():
+            return _call_instance(run, function, args, kwargs, node)
+        case Layer():
+            return apply_layer(run, function, args, kwargs, node)
+        case Partial(function=inner, args=first, kwargs=given):
+            return call(run, inner, [*first, *args], {**dict(given), **kwargs}, node, scope)
+        case External(path):
+            return _call_external(run, path, args, kwargs, node, scope)
+        case Method():
+            return _call_method(run, function, args, kwargs, node, scope)
+    return opaque(run, function, args, kwargs, node)
+
+
+def opaque(run: Run, function: Value, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
+    """The result of something unknown. If tensors went in, the trace remembers which."""
+    name = _name_of(function, node)
+    interface = _interface(run, function, name, args, kwargs, node)
+    if interface is not None:
+        return interface
+    tensors = [tensor for value in [*args, *kwargs.values()] for tensor in _tensors_in(run, value, node)]
+    key = run.key(node)
+    if not tensors:
+        return Unknown(key, name)
+    lost = run.emit("unknown", node, tensors, Shape((Row(("row", key), name),)), lost_by=name)
+    return Unknown(key, name, tensor=lost)
+
+
+def _interface(
+    run: Run, function: Value, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
+) -> Value | None:
+    """An attention interface: a function chosen by a registry, with the eager one of the same file as its default."""
+    if isinstance(function, Unknown) and isinstance(function.default, Function):
+        return inline(run, function.default, args, kwargs, node)
+    return None
+
+
+def _name_of(function: Value, node: cst.CSTNode) -> str:
+    match function:
+        case Unknown(name=name) | Method(name=name) | Function(name=name) | Class(name=name):
+            return name
+        case External() as external:
+            return external.last
+        case Layer(type=kind):
+            return kind
+    if isinstance(node, cst.Call):
+        if isinstance(node.func, cst.Attribute):
+            return node.func.attr.value
+        if isinstance(node.func, cst.Name):
+            return node.func.value
+    return "?"
+
+
+def _tensors_in(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
+    match value:
+        case Tensor():
+            return [value]
+        case Unknown(tensor=Tensor()):
+            found = run.tensor(value, node)
+            return [found] if found is not None else []
+        case Seq(items=items):
+            return [tensor for item in items for tensor in _tensors_in(run, item, node)]
+        case Many(element=element):
+            return _tensors_in(run, element, node)
+        case Table(items=entries):
+            return [tensor for item in entries.values() for tensor in _tensors_in(run, item, node)]
+    return []
+
+
+# -- inlining ------------------------------------------------------------------------------------------------------------
+def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
+    """Run the body of a function of the project."""
+    body = function.node
+    again = sum(frame.method == function.name and frame.row == id(body) for frame in run.frames)
+    if len(run.frames) >= DEEPEST_CALL or again > 1 or (isinstance(body, cst.FunctionDef) and _yields(body)):
+        return opaque(run, Unknown(run.key(node), function.name), args, kwargs, node)
+    if function.bound is not None:
+        args = [function.bound, *args]
+    scope = function.scope.inner()
+    symbol = function.owner.name if function.owner is not None else function.name
+    if isinstance(body, cst.Lambda) and run.frames:
+        symbol = run.frames[-1].symbol
+    run.frames.append(Frame(symbol, function.slice, function.name, id(body)))
+    try:
+        parameters(run, body.params, args, kwargs, scope, function.scope)
+        from shapecheck.static.expressions import evaluate
+        from shapecheck.static.statements import execute
+
+        if isinstance(body, cst.Lambda):
+            return evaluate(run, body.body, scope)
+        if function.owner is not None:
+            scope.names["__class__"] = function.owner
+            scope.names.setdefault("__self__", args[0] if args else NONE)
+        try:
+            execute(run, body.body, scope)
+        except Returned as returned:
+            return returned.value
+        return NONE
+    finally:
+        run.frames.pop()
+
+
+def _yields(node: cst.FunctionDef) -> bool:
+    cached: bool | None = _YIELDS.get(id(node))
+    if cached is None:
+        import libcst.matchers as m
+
+        cached = bool(m.findall(node.body, m.Yield())) if "yield" in _word_cache(node) else False
+        _YIELDS[id(node)] = cached
+        _KEPT.append(node)
+    return cached
+
+
+_YIELDS: dict[int, bool] = {}
+_KEPT: list[cst.FunctionDef] = []  # an id stays its node's own as long as the node lives
+
+
+def _word_cache(node: cst.FunctionDef) -> str:
+    return cst.Module(body=[node]).code
+
+
+def parameters(
+    run: Run, params: cst.Parameters, args: list[Any], kwargs: dict[str, Value], scope: Scope, outer: Scope
+) -> None:
+    """Bind arguments to parameters in `scope`; what isn't given gets its default."""
+    from shapecheck.static.expressions import evaluate
+
+    positional = [*params.posonly_params, *params.params]
+    left = list(args)
+    given = dict(kwargs)
+    open_ended = given.pop("**", None)
+    for param in [*positional, *params.kwonly_params]:
+        name = param.name.value
+        many = left[0] if left and isinstance(left[0], Many) else None
+        if many is not None and param in positional and name not in given:
+            scope.names[name] = many.element
+        elif left and many is None and param in positional:
+            scope.names[name] = left.pop(0)
+        elif name in given:
+            scope.names[name] = given.pop(name)
+        elif open_ended is not None and param.default is None:
+            scope.names[name] = Unknown(("kwargs", run.key(param)), name, Kind.INPUT)
+        elif param.default is not None:
+            scope.names[name] = evaluate(run, param.default, outer)
+        else:
+            scope.names[name] = Unknown(("missing", run.key(param)), name)
+    if isinstance(params.star_arg, cst.Param):
+        scope.names[params.star_arg.name.value] = Seq(left)
+    if params.star_kwarg is not None:
+        scope.names[params.star_kwarg.name.value] = Table(given, open=open_ended is not None, key=run.key(params))
+
+
+# -- what is called ------------------------------------------------------------------------------------------------------
+def _call_instance(run: Run, instance: Instance, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
+    for name in ("__call__", "forward"):
+        found = find_in_class(run, instance.of, name)
+        if isinstance(found, Function):
+            bound = Function(name, found.node, found.slice, found.scope, found.owner, instance)
+            return inline(run, bound, args, kwargs, node)
+    return opaque(run, Unknown(instance.key, instance.of.name), args, kwargs, node)
+
+
+def _call_method(
+    run: Run, method: Method, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None
+) -> Value:
+    owner = method.owner
+    if isinstance(owner, Super):
+        return _call_super(run, owner, method.name, args, kwargs, node)
+    tensor = run.tensor(owner, node) if isinstance(owner, Unknown) else owner
+    if isinstance(tensor, Tensor):
+        if method.name in TENSOR_METHODS:
+            return apply(run, method.name, node, [tensor, *args], kwargs)
+        return opaque(run, method, [tensor, *args], kwargs, node)
+    from shapecheck.static.methods import method_of
+
+    found = method_of(run, owner, method.name, args, kwargs, node)
+    return found if found is not None else opaque(run, method, [owner, *args], kwargs, node)
+
+
+def _call_super(run: Run, owner: Super, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
+    from shapecheck.static.attributes import external_bases
+
+    if name == "__init__" and isinstance(owner.bound, Instance):
+        bases = external_bases(run, owner.bound.of)
+        layer = next((base.rsplit(".", 1)[-1] for base in bases if layer_named(base)), None)
+        if layer is not None:  # a class derived from nn.Linear is one
+            owner.bound.attributes["__layer__"] = build_layer(run, layer, args, kwargs, node)
+    if name == "forward" and isinstance(owner.bound, Instance) and "__layer__" in owner.bound.attributes:
+        return apply_layer(run, owner.bound.attributes["__layer__"], args, kwargs, node)
+    return NONE if name in ("__init__", "__post_init__") else opaque(run, Method(owner, name), args, kwargs, node)
+
+
+def _call_external(
+    run: Run, path: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None
+) -> Value:
+    if path.startswith("builtins.") and (builtin := BUILTINS.get(path[9:])) is not None:
+        return builtin(run, args, kwargs, node, scope)
+    if (layer := layer_named(path)) is not None:
+        return build_layer(run, layer, args, kwargs, node)
+    if path in ("functools.partial",) and args:
+        return Partial(args[0], tuple(args[1:]), tuple(kwargs.items()))
+    if path in ("copy.deepcopy", "copy.copy") and args:
+        return args[0]  # type: ignore[no-any-return]
+    if (known := BUILTINS.get(path)) is not None:
+        return known(run, args, kwargs, node, scope)
+    if (name := function_named(path)) is not None:
+        return apply(run, name, node, args, kwargs)
+    return opaque(run, External(path), args, kwargs, node)
+
+
+def build_layer(run: Run, kind: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
+    """`nn.Linear(…)`."""
+    from shapecheck.static.ops.layers import SIGNATURES, made
+
+    names = SIGNATURES.get(kind, ())
+    arguments = {name: value for name, value in zip(names, args, strict=False) if not isinstance(value, Many)}
+    arguments.update({name: value for name, value in kwargs.items() if name != "**"})
+    layer = Layer(kind, arguments, run.key(node), run.place(node), built_in=run.frames[-1].method)
+    run.layers.append(layer)
+    return made(run, layer, args, node)
+
+
+def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, scope: Scope) -> dict[str, Value]:
+    """Unknown arguments for a function that nobody calls: what they are shows by their use."""
+    from shapecheck.static.expressions import evaluate
+    from shapecheck.static.objects import open_object
+
+    found: dict[str, Value] = {}
+    listed = [*params.posonly_params, *params.params, *params.kwonly_params]
+    for param in listed:
+        name = param.name.value
+        annotation = param.annotation.annotation if param.annotation is not None else None
+        text = cst.Module(body=[]).code_for_node(annotation) if annotation is not None else ""
+        default: object = MISSING
+        if param.default is not None:
+            value = evaluate(run, param.default, scope)
+            default = _plain(value)
+            if isinstance(value, Class | Function | Layer | Partial | External | Seq | Table) and kind is Kind.CONSTRUCTOR:
+                found[name] = value
+                continue
+        optional = default is None or "None" in text or "Optional" in text
+        flag = isinstance(default, bool) or text.strip() == "bool"
+        if annotation is not None and kind is Kind.CONSTRUCTOR and text.strip().strip("'\"").split("[")[0].isidentifier():
+            of = _annotated(run, text.strip().strip("'\""), scope)
+            if of is not None and not is_module(run, of):
+                found[name] = open_object(run, of, (owner, name))
+                continue
+        found[name] = Unknown(("param", owner, name), name, kind, default, optional, flag)
+    if params.star_kwarg is not None and kind is Kind.INPUT:
+        found["**"] = Table({}, open=True, key=("kwargs", owner))
+    return found
+
+
+def _annotated(run: Run, name: str, scope: Scope) -> Class | None:
+    from shapecheck.static.expressions import top_level
+
+    value = scope.local(name) if name.isidentifier() else None
+    if value is None and name.isidentifier():
+        value = top_level(run, name, scope)
+    return value if isinstance(value, Class) else None
+
+
+def _plain(value: Value) -> object:
+    match value:
+        case Const(constant):
+            return constant
+        case Num(dim):
+            return dim.value
+        case Real(scale):
+            return scale.coefficient
+    return MISSING

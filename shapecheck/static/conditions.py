@@ -1,0 +1,284 @@
+"""Conditions: what is known of them, which way a path takes them, and what they teach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.trace import Tensor
+from shapecheck.static.run import Run
+from shapecheck.static.values import (
+    FALSE, MISSING, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Method, Num, Partial, Real, Seq,
+    Table, Unknown, Value, number,
+)  # fmt: skip
+
+# Flags that no reader of shapes should follow: they change what is logged, stored or compiled, not what is computed.
+NEVER_FOLLOWED = {
+    "training", "gradient_checkpointing", "is_scripting", "is_tracing", "is_compiling", "is_grad_enabled",
+    "output_attentions", "is_in_onnx_export", "requires_grad", "is_cuda", "is_autocast_enabled", "verbose", "debug",
+}  # fmt: skip
+
+
+def truth(run: Run, value: Value, node: cst.CSTNode) -> Value:
+    """A value in the place of a condition."""
+    match value:
+        case Cond() | Const() | Num() | Unknown():
+            return value
+        case Seq(items=items) if not value.unsure:
+            return TRUE if items else FALSE
+        case Table(items=items, open=False):
+            return TRUE if items else FALSE
+        case Instance() | Layer() | Function() | Class() | Method() | Partial() | External():
+            return TRUE
+        case Tensor():
+            return Cond("opaque", (run.key(node),))
+    return Cond("opaque", (run.key(node),))
+
+
+def compare(run: Run, operator: cst.BaseCompOp, left: Value, right: Value, node: cst.CSTNode) -> Value:
+    """`left operator right` for anything but tensors."""
+    match operator:
+        case cst.Is() | cst.IsNot():
+            if isinstance(right, Const):
+                result = _is_none(left) if right.value is None else _same(run, left, right, node)
+                return _negated(result) if isinstance(operator, cst.IsNot) else result
+            return Cond("opaque", (run.key(node),))
+        case cst.In() | cst.NotIn():
+            result = _inside(run, left, right, node)
+            return _negated(result) if isinstance(operator, cst.NotIn) else result
+    symbol = {
+        cst.Equal: "==", cst.NotEqual: "!=", cst.LessThan: "<", cst.LessThanEqual: "<=", cst.GreaterThan: ">",
+        cst.GreaterThanEqual: ">=",
+    }.get(type(operator))  # fmt: skip
+    if symbol is None:
+        return Cond("opaque", (run.key(node),))
+    return Cond(symbol, (left, right))
+
+
+def _negated(value: Value) -> Value:
+    match value:
+        case Const(bool(answer)):
+            return FALSE if answer else TRUE
+        case Cond("not", (inner,)):
+            return inner  # type: ignore[no-any-return]
+    return Cond("not", (value,))
+
+
+def _is_none(value: Value) -> Value:
+    if isinstance(value, Const):
+        return TRUE if value.value is None else FALSE
+    if isinstance(value, Unknown) and value.tensor is None:
+        return Cond("none", (value,))
+    return FALSE
+
+
+def _same(run: Run, left: Value, right: Const, node: cst.CSTNode) -> Value:
+    if isinstance(left, Const):
+        return TRUE if left.value is right.value else FALSE
+    return Cond("==", (left, right)) if isinstance(left, Unknown) else Cond("opaque", (run.key(node),))
+
+
+def _inside(run: Run, left: Value, right: Value, node: cst.CSTNode) -> Value:
+    constant = left.value if isinstance(left, Const) else number(left).value if isinstance(left, Num) else None  # type: ignore[union-attr]
+    if isinstance(right, Table) and constant is not None and not right.open:
+        return TRUE if constant in right.items else FALSE
+    if isinstance(right, Seq) and right.plain and constant is not None:
+        values = [_constant(one) for one in right.items]
+        if constant in [one for one in values if one is not MISSING]:
+            return TRUE
+        if MISSING not in values:
+            return FALSE
+    if isinstance(left, Unknown) and isinstance(right, Seq) and right.plain:
+        default = left.default
+        told = [_constant(one) for one in right.items]
+        return Cond("in", (left, tuple(one for one in told if one is not MISSING), default in told))
+    return Cond("opaque", (run.key(node),))
+
+
+def _constant(value: Any) -> object:
+    match value:
+        case Const(constant):
+            return constant
+        case Num(dim) if dim.value is not None:
+            return dim.value
+    return MISSING
+
+
+def known(run: Run, cond: Value) -> bool | None:
+    """The answer, where the path knows it by now."""
+    match cond:
+        case Const(value):
+            return bool(value)
+        case Num(dim):
+            value = run.facts.resolve(dim).value
+            if value is not None:
+                return bool(value)
+            if (function := dim.function) is not None and function.name == "%":
+                return False if not run.facts.owes(*function.arguments) else None
+            return None if function is not None else True
+        case Real():
+            return True
+        case Unknown():
+            return _known_truth(run, cond)
+        case Cond("not", (inner,)):
+            answer = known(run, inner)
+            return None if answer is None else not answer
+        case Cond("and", operands):
+            answers = [known(run, operand) for operand in operands]
+            return False if False in answers else None if None in answers else True
+        case Cond("or", operands):
+            answers = [known(run, operand) for operand in operands]
+            return True if True in answers else None if None in answers else False
+        case Cond("none", (value,)):
+            if not value.optional:
+                return False
+            return run.decisions.get(("none", value.key))
+        case Cond("==" | "!=" as op, (left, right)):
+            same = _equal(run, left, right)
+            return None if same is None else same is (op == "==")
+        case Cond("<" | "<=" | ">" | ">=" as op, (left, right)):
+            return _ordered(run, op, left, right)
+    return None
+
+
+def _known_truth(run: Run, value: Unknown) -> bool | None:
+    if value.name in NEVER_FOLLOWED:
+        return False
+    if value.optional and run.decisions.get(("none", value.key)) is True:
+        return False
+    if value.optional and run.decisions.get(("none", value.key)) is False and not value.flag:
+        return True
+    if value.tensor is None and not value.optional and not value.flag and value.kind in (Kind.CONSTRUCTOR, Kind.INPUT):
+        return True if value.kind is Kind.INPUT or isinstance(value.default, int | float) or value.default is MISSING else None
+    return run.decisions.get(("truth", value.key))
+
+
+def _equal(run: Run, left: Any, right: Any) -> bool | None:
+    if isinstance(left, Const) and isinstance(right, Const):
+        return bool(left.value == right.value)
+    a, b = number(left), number(right)
+    if isinstance(left, Const | Seq | Table) or isinstance(right, Const | Seq | Table) or a is None or b is None:
+        key = _equality(left, right)
+        return run.decisions.get(key)
+    x, y = run.facts.resolve(a), run.facts.resolve(b)
+    if x == y:
+        return True
+    for one, other in ((x, y), (y, x)):
+        function = one.function
+        if function is not None and function.name == "%" and other.value == 0 and not run.facts.owes(*function.arguments):
+            return True
+    difference = (x - y).value
+    if difference is not None:
+        return False
+    if run.facts.ratio(x, y) is not None and not _mentions_division(x) and not _mentions_division(y):
+        return None if 1 in (x.value, y.value) else False
+    return run.decisions.get(_equality(left, right))
+
+
+def _mentions_division(dim: Dim) -> bool:
+    return any(Dim.of(atom).function is not None for atom in dim.atoms())
+
+
+def _equality(left: Any, right: Any) -> tuple[object, ...]:
+    return ("==", *sorted((_identity(left), _identity(right)), key=repr))
+
+
+def _identity(value: Any) -> object:
+    match value:
+        case Const(constant):
+            return ("const", repr(constant))
+        case Num(dim):
+            return ("num", str(dim))
+        case Unknown(key=key):
+            return ("key", str(key))
+        case External(path):
+            return ("external", path)
+    return ("object", type(value).__name__)
+
+
+def _ordered(run: Run, op: str, left: Any, right: Any) -> bool | None:
+    a, b = number(left), number(right)
+    if a is None or b is None or not isinstance(left, Num | Unknown) or not isinstance(right, Num | Unknown | Const):
+        return None
+    difference = (run.facts.resolve(a) - run.facts.resolve(b)).value
+    if difference is None:
+        if b.value == 0 and run.facts.resolve(a).function is None and isinstance(left, Num):
+            return op in (">", ">=")  # sizes are positive
+        return None
+    return {"<": difference < 0, "<=": difference <= 0, ">": difference > 0, ">=": difference >= 0}[op]
+
+
+def test(run: Run, value: Value, node: cst.CSTNode) -> bool:
+    """Take a condition one way: as known, or as this path decides. Learns what follows."""
+    cond = truth(run, value, node)
+    answer = known(run, cond)
+    if answer is None:
+        answer = _choose(run, cond, node)
+    run.learn(cond, answer)
+    return answer
+
+
+def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
+    match cond:
+        case Cond("not", (inner,)):
+            return not _choose_known(run, inner, node)
+        case Cond("and", operands):
+            return all(_choose_known(run, operand, node) for operand in operands)
+        case Cond("or", operands):
+            return any(_choose_known(run, operand, node) for operand in operands)
+        case Cond("none", (value,)):
+            return run.decide(("none", value.key), value.default is None, f"{value.name} is None")
+        case Unknown():
+            return _choose_flag(run, cond)
+        case Cond("in", (value, told, default)):
+            return run.decide(("in", value.key, str(told)), bool(default), f"{value.name} in {told}")
+        case Cond("==" | "!=" as op, (left, right)):
+            default = _default_equal(left, right)
+            told = f"{_word(left)} == {_word(right)}"
+            return run.decide(_equality(left, right), default, told) is (op == "==")
+        case Num(dim):
+            return not run.decide(("zero", str(dim)), False, f"{dim} == 0")
+    code = run.place(node).code if not isinstance(cond, Cond) or cond.op == "opaque" else _told(cond)
+    if any(name in code for name in NEVER_FOLLOWED):
+        return False
+    key = ("cond", id(node)) if not isinstance(cond, Cond) or cond.op == "opaque" else ("cond", code)
+    return run.decide(key, False, code)
+
+
+def _choose_known(run: Run, cond: Value, node: cst.CSTNode) -> bool:
+    answer = known(run, cond)
+    return _choose(run, cond, node) if answer is None else answer
+
+
+def _choose_flag(run: Run, value: Unknown) -> bool:
+    """A flag goes as its default; an optional value is there or isn't; the rest of the unknown is taken to be true."""
+    if value.optional and not value.flag:
+        return not run.decide(("none", value.key), value.default is None, f"{value.name} is None")
+    default = bool(value.default) if value.default not in (MISSING, None) else value.kind is not Kind.INPUT
+    return run.decide(("truth", value.key), default, value.name)
+
+
+def _default_equal(left: Any, right: Any) -> bool:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Unknown) and isinstance(other, Const | Num):
+            return bool(one.default == _constant(other))
+    return False
+
+
+def _word(value: Any) -> str:
+    match value:
+        case Const(constant):
+            return repr(constant)
+        case Num(dim):
+            return str(dim)
+        case Unknown(name=name):
+            return name
+        case External(path):
+            return path
+    return "…"
+
+
+def _told(cond: Cond) -> str:
+    return f" {cond.op} ".join(_word(operand) for operand in cond.operands)

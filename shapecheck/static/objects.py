@@ -1,0 +1,140 @@
+"""Objects of the project's classes: modules, dataclasses and configs, built by running their `__init__`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Kind
+from shapecheck.static.attributes import decorators, external_bases, find_in_class, is_module, lineage
+from shapecheck.static.run import DEEPEST_CALL, Run
+from shapecheck.static.values import MISSING, Class, Function, Instance, Many, Num, Real, Seq, Unknown, Value
+
+
+def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
+    """`Of(*args, **kwargs)`."""
+    from shapecheck.static.calls import call, inline
+
+    if len(run.frames) >= DEEPEST_CALL or sum(frame.symbol == of.name for frame in run.frames) > 2:
+        return Unknown(run.key(node), of.name)
+    if any("Enum" in base or base.startswith("torch.autograd") for base in external_bases(run, of)):
+        return Unknown(run.key(node), of.name)
+    instance = Instance(of, run.key(node))
+    run.constructions.append((instance, tuple(args), dict(kwargs), run.place(node)))
+    init = find_in_class(run, of, "__init__")
+    if isinstance(init, Function):
+        inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), args, kwargs, node)
+        return instance
+    fields = dataclass_fields(run, of)
+    if fields:
+        _fill(run, instance, fields, args, kwargs)
+        post = find_in_class(run, of, "__post_init__")
+        if isinstance(post, Function):
+            call(run, Function("__post_init__", post.node, post.slice, post.scope, post.owner, instance), [], {}, node)
+        if is_tuple(run, of):
+            return Seq(list(instance.attributes.values()), fields=tuple(instance.attributes))
+        return instance
+    if is_module(run, of) or not (args or kwargs):
+        return instance
+    instance.open = True
+    return instance
+
+
+def is_tuple(run: Run, of: Class) -> bool:
+    """Whether instances can be indexed and unpacked: named tuples and output objects."""
+    return any(base.endswith(("NamedTuple", "ModelOutput", "BaseOutput")) for base in external_bases(run, of))
+
+
+def dataclass_fields(run: Run, of: Class) -> dict[str, cst.AnnAssign]:
+    """The annotated names of a dataclass and its bases, in order; none for a class that isn't one."""
+    order = lineage(run, of)
+    decorated = any(_is_dataclass(one) for one in order)
+    if not decorated and not any(base.endswith("NamedTuple") for base in external_bases(run, of)):
+        return {}
+    return annotated_fields(order)
+
+
+def annotated_fields(order: list[Class]) -> dict[str, cst.AnnAssign]:
+    fields: dict[str, cst.AnnAssign] = {}
+    for one in reversed(order):
+        body = one.node.body.body if isinstance(one.node.body, cst.IndentedBlock) else ()
+        for statement in body:
+            for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+                if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
+                    if not _is_classvar(small):
+                        fields[small.target.value] = small
+    return fields
+
+
+def _is_classvar(node: cst.AnnAssign) -> bool:
+    annotation = node.annotation.annotation
+    return isinstance(annotation, cst.Subscript) and isinstance(annotation.value, cst.Name) and annotation.value.value == "ClassVar"
+
+
+def _is_dataclass(of: Class) -> bool:
+    holder = Function(of.name, cst.FunctionDef(cst.Name(of.name), cst.Parameters(), cst.IndentedBlock(()),
+                                               decorators=of.node.decorators), of.slice, of.scope)  # fmt: skip
+    return bool(decorators(holder) & {"dataclass", "define", "frozen", "attrs", "auto_docstring", "strict"})
+
+
+def _fill(run: Run, instance: Instance, fields: dict[str, cst.AnnAssign], args: list[Any], kwargs: dict[str, Value]) -> None:
+    left = [value for value in args if not isinstance(value, Many)]
+    for name, field in fields.items():
+        if left:
+            instance.attributes[name] = left.pop(0)
+        elif name in kwargs:
+            instance.attributes[name] = kwargs[name]
+        else:
+            instance.attributes[name] = _default(run, instance.of, field)
+
+
+def _default(run: Run, of: Class, field: cst.AnnAssign) -> Value:
+    from shapecheck.static.expressions import evaluate
+
+    if field.value is None:
+        return Unknown((id(field), "field"), "?")
+    if isinstance(field.value, cst.Call):  # dataclasses.field(default=…, default_factory=…)
+        for argument in field.value.args:
+            if argument.keyword is not None and argument.keyword.value == "default":
+                return evaluate(run, argument.value, of.scope)
+        return Unknown((id(field), "field"), "?")
+    return evaluate(run, field.value, of.scope)
+
+
+def open_object(run: Run, of: Class, key: object) -> Instance:
+    """An object that somebody else built: its fields are symbols, and what its class checks holds for them."""
+    from shapecheck.static.calls import inline, root_arguments
+
+    instance = Instance(of, ("open", key), open=True)
+    names: dict[str, Value] = {}
+    for name, field in annotated_fields(lineage(run, of)).items():
+        default = _default(run, of, field) if field.value is not None else None
+        names[name] = _field(of, key, name, default, field)
+    instance.attributes.update(names)
+    init = find_in_class(run, of, "__init__")
+    if isinstance(init, Function) and isinstance(init.node, cst.FunctionDef):
+        given = root_arguments(run, _without_self(init.node.params), Kind.CONFIG, str(key), init.scope)
+        given = {name: value for name, value in given.items() if name not in names}
+        inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), [], given, init.node)
+    for name in ("__post_init__", "validate", "validate_architecture"):
+        found = find_in_class(run, of, name)
+        if isinstance(found, Function):
+            inline(run, Function(name, found.node, found.slice, found.scope, found.owner, instance), [], {}, found.node)
+    return instance
+
+
+def _field(of: Class, key: object, name: str, default: Value | None, field: cst.AnnAssign) -> Value:
+    from shapecheck.static.calls import _plain
+
+    plain = _plain(default) if default is not None else MISSING
+    text = cst.Module(body=[]).code_for_node(field.annotation.annotation)
+    optional = plain is None or "None" in text or "Optional" in text
+    return Unknown(("attribute", ("open", key), name), name, Kind.CONFIG, plain, optional, isinstance(plain, bool))
+
+
+def _without_self(params: cst.Parameters) -> cst.Parameters:
+    return params.with_changes(params=params.params[1:])
+
+
+__all__ = ["Num", "Real", "build", "open_object"]

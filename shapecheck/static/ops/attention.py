@@ -1,0 +1,64 @@
+"""Kernels of attention: scaled_dot_product_attention and its kin."""
+
+from __future__ import annotations
+
+from shapecheck.shapes.shape import Axis, Shape
+from shapecheck.shapes.trace import Sdpa
+from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.ops.elementwise import broadcast
+from shapecheck.static.ops.matmul import agree, differ
+from shapecheck.static.values import NONE, Seq, Value, real
+
+
+@op("scaled_dot_product_attention")
+def sdpa(call: Call) -> Value:
+    """[…, l, e], […, s, e], […, s, v] → […, l, v].
+
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
+    """
+    return kernel(call, "b h t d")
+
+
+@op("flash_attn_func", "memory_efficient_attention")
+def flash(call: Call) -> Value:
+    """[b, l, h, e], [b, s, h, e], [b, s, h, v] → [b, l, h, v]."""
+    return kernel(call, "b t h d")
+
+
+def kernel(call: Call, layout: str) -> Value:
+    query, key, value = call.tensor(0, "query", "q"), call.tensor(1, "key", "k"), call.tensor(2, "value", "v")
+    run = call.run
+    passed = call.kwargs.get("scale", call.kwargs.get("softmax_scale"))
+    detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed))
+    shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
+    if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
+        raise Lost("rank")
+    q, k, v = shapes
+    width, other = q.at(-1), k.at(-1)
+    assert width is not None and other is not None
+    if not differ(run, width, other, activations=True):
+        agree(run, width, other)
+    if layout == "b t h d":
+        result = Shape((*q.entries[:-1], v.entries[-1]))
+        return call.emit([query, key, value], result, detail, op="sdpa")
+    batch, _ = broadcast(run, Shape(q.entries[:-2]), Shape(v.entries[:-2]))
+    front = batch.entries if batch is not None and not call.flag(9, "enable_gqa") else q.entries[:-2]
+    length, last = q.at(-2), v.at(-1)
+    assert length is not None and last is not None
+    return call.emit([query, key, value], Shape((*front, length, last)), detail, op="sdpa")
+
+
+@op("multi_head_attention_forward")
+def functional_attention(call: Call) -> Value:
+    query, key = call.tensor(0, "query"), call.tensor(1, "key")
+    shape = call.run.shape(query)
+    weights = call.run.shape(key)
+    length, source = shape.at(0), weights.at(0)
+    batch = shape.at(1)
+    if length is None or source is None or batch is None:
+        return Seq([call.emit([query], shape, op="mha"), NONE])
+    step = call.run.step("mha", call.node, [query, key], [shape, Shape((batch, length, source))])
+    return Seq(list(step.results))
+
+
+__all__ = ["Axis", "Lost", "flash", "functional_attention", "kernel", "sdpa"]

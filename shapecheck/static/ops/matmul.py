@@ -1,0 +1,138 @@
+"""Products: matmul, bmm, linear. Which axes are summed over, and whether they agree."""
+
+from __future__ import annotations
+
+from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
+from shapecheck.shapes.trace import Applied, Contraction, Tensor
+from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
+from shapecheck.static.run import Run
+from shapecheck.static.values import NONE
+
+
+@op("matmul", "bmm", "mm", "__matmul__", "dot", "mv")
+def matmul(call: Call) -> Value:
+    a, b = call.tensor(0, "input"), call.tensor(1, "other", "mat2")
+    return product(call, a, b)
+
+
+@op("baddbmm", "addmm", "addbmm")
+def add_product(call: Call) -> Value:
+    return product(call, call.tensor(1, "batch1"), call.tensor(2, "batch2"))
+
+
+def product(call: Call, a: Tensor, b: Tensor) -> Value:
+    """`a @ b`."""
+    run = call.run
+    left, right = run.shape(a), run.shape(b)
+    if left.rank == 1 or right.rank == 1:
+        return _vector(call, a, b, left, right)
+    left, right = run.back(left, -2), run.back(right, -2)
+    n, inner = left.at(-2), left.at(-1)
+    other, m = right.at(-2), right.at(-1)
+    if n is None or inner is None or other is None or m is None:
+        raise Lost("rank")
+    batch, batch_clash = broadcast(run, Shape(left.entries[:-2]), Shape(right.entries[:-2]))
+    if batch is None:
+        batch = Shape(left.entries[:-2]) if len(left.entries) >= len(right.entries) else Shape(right.entries[:-2])
+    activations = a.origin is Origin.OTHER and b.origin is Origin.OTHER
+    clash = (inner, other) if differ(run, inner, other, activations=activations) else batch_clash
+    if clash is None:
+        agree(run, inner, other)
+    m = weighted(run, m) if b.origin is Origin.PARAMETER else m
+    n = weighted(run, n) if a.origin is Origin.PARAMETER else n
+    shape = Shape((*batch.entries, n, m))
+    detail = Contraction(((inner, other),), (n,), (m,), clash, _ratio(run, clash))
+    return call.emit([a, b], shape, detail, op="matmul", memory=in_order(run, shape))
+
+
+def _vector(call: Call, a: Tensor, b: Tensor, left: Shape, right: Shape) -> Value:
+    if left.rank == 1 and right.rank == 1:
+        shape, pair = Shape(()), (left.at(0), right.at(0))
+    elif right.rank == 1:
+        shape, pair = Shape(left.entries[:-1]), (left.at(-1), right.at(0))
+    else:
+        shape, pair = Shape((*right.entries[:-2], *right.entries[-1:])), (left.at(0), right.at(-2))
+    if pair[0] is None or pair[1] is None:
+        raise Lost("rank")
+    return call.emit([a, b], shape, Contraction(((pair[0], pair[1]),), (), ()), op="matmul", memory=in_order(call.run, shape))
+
+
+def weighted(run: Run, axis: Axis) -> Axis:
+    """The axis that a product with a parameter brings: output features, like a layer's."""
+    return run.axis(axis.size, Origin.LAYER) if axis.factors else axis
+
+
+def _ratio(run: Run, clash: tuple[Axis, Axis] | None) -> Dim | None:
+    return run.facts.ratio(clash[0].size, clash[1].size) if clash is not None else None
+
+
+def differ(run: Run, left: Axis, right: Axis, *, activations: bool) -> bool:
+    """Whether two axes that a product sums over are never the same size.
+
+    An input's size against a constructor's or a config's is never the same where both are activations and nothing has
+    bound them: it is how keys that were not transposed show.
+    """
+    if left.ids & right.ids and left.size == right.size:
+        return False
+    a, b = run.facts.simplify(left.size), run.facts.simplify(right.size)
+    if a == b or not a.known or not b.known:
+        return False
+    if a.value is not None and b.value is not None:
+        return a.value != b.value
+    if run.facts.ratio(a, b) is not None:
+        return True
+    if not activations:
+        return False
+    if _one_input(run, a, b):
+        return True
+    kinds = run.facts.kinds(a), run.facts.kinds(b)
+    for (one, other), own in (((a, b), kinds), ((b, a), kinds[::-1])):
+        symbol = one.symbol
+        if symbol is None or symbol.kind is not Kind.INPUT or not own[1]:
+            continue
+        if own[1] <= {Kind.CONSTRUCTOR, Kind.CONFIG} and _is_sequence(left if one == a else right):
+            return True
+    return False
+
+
+def _is_sequence(axis: Axis) -> bool:
+    """Whether an axis is an input's own, not its last: nobody builds a layer for the length of a batch or a sequence."""
+    if len(axis.factors) != 1 or axis.factors[0].origin is not Origin.INPUT:
+        return False
+    key = axis.factors[0].id
+    return not (isinstance(key, tuple) and len(key) == 3 and key[1] == -1)
+
+
+def agree(run: Run, left: Axis, right: Axis) -> None:
+    """Learn that two axes are the same size, where one of them is an input's."""
+    a, b = run.facts.simplify(left.size), run.facts.simplify(right.size)
+    if a == b:
+        return
+    for one, other in ((a, b), (b, a)):
+        symbol = one.symbol
+        if symbol is not None and symbol.kind in (Kind.INPUT, Kind.UNKNOWN) and other.known:
+            run.facts.bind(symbol, other)
+            return
+
+
+@op("linear")
+def linear(call: Call) -> Value:
+    """F.linear(x, weight): weight is [out, in]."""
+    tensor, weight = call.tensor(0, "input"), call.tensor(1, "weight")
+    shape, kernel = call.run.back(call.run.shape(tensor), -1), call.run.back(call.run.shape(weight), -2)
+    got, out, takes = shape.at(-1), kernel.at(-2), kernel.at(-1)
+    if got is None or out is None or takes is None:
+        raise Lost("linear")
+    agree(call.run, got, takes)
+    result = Shape((*shape.entries[:-1], weighted(call.run, out)))
+    origin = Origin.PARAMETER if tensor.origin is Origin.PARAMETER and weight.origin is Origin.PARAMETER else Origin.OTHER
+    detail = Applied("Linear", "linear", takes.size, got)
+    memory = in_order(call.run, result)
+    return call.emit([tensor, weight], result, detail, op="layer", memory=memory, origin=origin)
+
+
+from shapecheck.static.values import Value  # noqa: E402
+
+__all__ = ["NONE", "Entry", "Row", "agree", "differ", "linear", "matmul", "product", "weighted"]

@@ -1,0 +1,324 @@
+"""Run: one path through `__init__` and `forward`. Its facts, its steps, its decisions.
+
+A path is a list of decisions; the code is run again from the start for each, so that nothing ever has to be merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
+from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
+from shapecheck.shapes.trace import Bound, BuiltLayer, Detail, Division, Step, Tensor, Trace
+from shapecheck.static.project import File
+from shapecheck.static.syntax import NodePlace, Slice
+from shapecheck.static.values import Cond, Const, Layer, Num, Unknown, Value, number
+
+MOST_NODES = 60_000  # expressions evaluated on one path
+MOST_STEPS = 1500
+DEEPEST_CALL = 14
+ASSUMED = 2  # a row in front of a positive index is taken to be (batch, sequence)
+
+
+class GiveUp(Exception):
+    """The path grew too long to be followed."""
+
+
+class Dead(Exception):
+    """The path ends in a raise."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """A body being run: the slice that its nodes belong to, and the class or function it stands in."""
+
+    symbol: str
+    slice: Slice
+    method: str
+    row: int = 0
+
+
+@dataclass(eq=False)
+class Run:
+    """The state of one path."""
+
+    forced: dict[object, bool]
+    seed: Facts | None = None
+    assume: bool = False
+    facts: Facts = field(default_factory=Facts)
+    steps: list[Step] = field(default_factory=list)
+    bound: list[Bound] = field(default_factory=list)
+    divisions: list[Division] = field(default_factory=list)
+    decisions: dict[object, bool] = field(default_factory=dict)
+    told: dict[object, str] = field(default_factory=dict)  # decision → how a message names it
+    frames: list[Frame] = field(default_factory=list)
+    layers: list[Any] = field(default_factory=list)  # every layer built, in order
+    modules: dict[tuple[File, str, int], Any] = field(default_factory=dict)  # values of top-level assignments
+    constructions: list[Any] = field(default_factory=list)
+    unsettled: bool = False  # some op needed a rank that wasn't known yet
+    nodes: int = 0
+    _seen: dict[int, int] = field(default_factory=dict)
+    _fresh: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            self.facts.rows.update(self.seed.rows)
+            self.facts.names.update(self.seed.names)
+
+    # -- identities -------------------------------------------------------------------------------------------------
+    def key(self, node: object) -> tuple[int, int]:
+        """An identity that is the same each time the path is run: the node, and how often it was passed."""
+        count = self._seen.get(id(node), 0)
+        self._seen[id(node)] = count + 1
+        return id(node), count
+
+    def place(self, node: cst.CSTNode) -> NodePlace:
+        return NodePlace(self.frames[-1].slice, node)
+
+    def fresh(self, size: Dim, why: object = None, origin: Origin = Origin.OTHER) -> Factor:
+        """A factor with an identity of its own."""
+        self._fresh += 1
+        return Factor(size, (why, self._fresh), origin)
+
+    def axis(self, size: Dim, origin: Origin = Origin.OTHER) -> Axis:
+        return Axis() if size.is_one else Axis((self.fresh(size, None, origin),))
+
+    def unknown_size(self, name: str = "?") -> Dim:
+        self._fresh += 1
+        return Dim.of(Symbol(name, Kind.UNKNOWN, ("?", self._fresh)))
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+    def step(
+        self,
+        op: str,
+        node: cst.CSTNode,
+        operands: Sequence[Tensor],
+        shapes: Shape | None | Sequence[Shape | None],
+        detail: Detail | None = None,
+        *,
+        origin: Origin = Origin.OTHER,
+        memory: tuple[object, ...] | None = None,
+        lost_by: str | None = None,
+    ) -> Step:
+        """Record an op; results get their shapes, in order."""
+        if len(self.steps) >= MOST_STEPS:
+            raise GiveUp
+        index = len(self.steps)
+        listed = shapes if isinstance(shapes, Sequence) else (shapes,)
+        results = tuple(Tensor(shape, index, origin, memory, count) for count, shape in enumerate(listed))
+        frame = self.frames[-1].symbol
+        step = Step(index, op, self.place(node), tuple(operands), results, frame, detail, lost_by)
+        self.steps.append(step)
+        return step
+
+    def emit(
+        self,
+        op: str,
+        node: cst.CSTNode,
+        operands: Sequence[Tensor],
+        shape: Shape | None,
+        detail: Detail | None = None,
+        **more: Any,
+    ) -> Tensor:
+        """Record an op with one result."""
+        return self.step(op, node, operands, shape, detail, **more).result
+
+    def lost(self, node: cst.CSTNode, operands: Sequence[Tensor], what: str, op: str = "unknown") -> Tensor:
+        """A tensor of which nothing is known, its rank included, because of `what`."""
+        return self.emit(op, node, operands, Shape((Row(self.key(node), "…"),)), lost_by=what)
+
+    # -- shapes -----------------------------------------------------------------------------------------------------
+    def shape(self, tensor: Tensor) -> Shape:
+        """The shape with all that is known by now put in; a lone Row where nothing is known."""
+        return self.facts.shape(tensor.shape) if tensor.shape is not None else Shape((Row(("lost", tensor.step)),))
+
+    def tensor(self, value: Value, node: cst.CSTNode) -> Tensor | None:
+        """The tensor that a value is when it is used as one; None where it can't be."""
+        if isinstance(value, Tensor):
+            return value
+        if isinstance(value, Unknown):
+            if value.tensor is not None:
+                return Tensor(Shape((value.row,)), value.tensor.step, count=hash(value.key))
+            origin = Origin.PARAMETER if value.kind in (Kind.CONFIG, Kind.CONSTRUCTOR) else Origin.OTHER
+            op = "parameter" if origin is Origin.PARAMETER else "input"
+            known = self._inputs.get(value.key)
+            if known is None:
+                known = self._inputs[value.key] = self.emit(op, node, (), Shape((value.row,)), origin=origin)
+            return known
+        return None
+
+    @property
+    def _inputs(self) -> dict[object, Tensor]:
+        return self.modules.setdefault(("inputs",), {})  # type: ignore[call-overload,no-any-return]
+
+    def front(self, shape: Shape, index: int) -> Shape:
+        """The shape with axes from `index` on (counted from the front) laid bare, where a Row hides them.
+
+        A row gives up one axis after another: `x.shape[1]` says no more than that there are two.
+        """
+        while (row := shape.row) is not None and shape.at(index) is None:
+            place = shape.entries.index(row)
+            if index < place:
+                break
+            self._open(row, 1)
+            shape = self.facts.shape(shape)
+        return shape
+
+    def back(self, shape: Shape, index: int, size: Dim | None = None) -> Shape:
+        """The shape with its axis at a negative index laid bare; `size` is what that axis is, where it is known."""
+        while (row := shape.row) is not None and shape.at(index) is None:
+            behind = len(shape.entries) - 1 - shape.entries.index(row)
+            if -index <= behind:
+                break
+            self._open(row, -1, size if -index == behind + 1 else None)
+            shape = self.facts.shape(shape)
+        return shape
+
+    def _open(self, row: Row, side: int, size: Dim | None = None) -> None:
+        rest = Row((row.key, side), row.name)
+        depth = _depth(row.key)
+        factor = Factor(
+            size or Dim.of(Symbol(f"{_word(row.name)}_{depth}" if side > 0 else f"{_word(row.name)}_last{depth}",
+                                  Kind.INPUT, (row.key, side, "size"))),
+            (row.key, side, "axis"),
+            Origin.INPUT,
+        )
+        axis = Axis((factor,))
+        self.facts.rows[row.key] = (axis, rest) if side > 0 else (rest, axis)
+
+    def close(self, row: Row, axes: Sequence[Entry]) -> None:
+        """Take a row to be these axes."""
+        self.facts.rows[row.key] = tuple(axes)
+
+    def ranked(self, shape: Shape, rank: int | None = None, why: str | None = None, least: int = 0) -> Shape:
+        """The shape with its rank settled: to `rank` where the source says so, else, on a second run, as is usual."""
+        row = shape.row
+        if row is None:
+            return shape
+        others = len(shape.entries) - 1
+        if rank is None:
+            self.unsettled = True
+            if not self.assume or why is None:
+                return shape
+            rank = max(least, others + max(0, ASSUMED - shape.entries.index(row)) if others else 3)
+            self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
+        if rank < others:
+            return shape
+        axes: list[Entry] = []
+        for index in range(rank - others):
+            size = Dim.of(Symbol(f"{_word(row.name)}_{index}", Kind.INPUT, (row.key, index, "size")))
+            axes.append(Axis((Factor(size, (row.key, index, "axis"), Origin.INPUT),)))
+        self.close(row, axes)
+        return self.facts.shape(shape)
+
+    def name_size(self, dim: Dim, name: str) -> None:
+        """Call a size of an input as the source does: `b, t, _ = x.shape`."""
+        symbol = dim.symbol
+        if symbol is not None and symbol.kind in (Kind.INPUT, Kind.UNKNOWN) and symbol not in self.facts.names:
+            if not name.startswith("_"):
+                self.facts.names[symbol] = name
+
+    # -- decisions --------------------------------------------------------------------------------------------------
+    def decide(self, key: object, default: bool, told: str = "") -> bool:
+        """Which way the path goes at something that isn't known."""
+        if key not in self.decisions:
+            self.decisions[key] = self.forced.get(key, default)
+            self.told[key] = told
+        return self.decisions[key]
+
+    def settled(self, value: Value) -> Value:
+        """A value that the path has decided to be None is None."""
+        if isinstance(value, Unknown) and value.optional and self.decisions.get(("none", value.key)):
+            return Const(None)
+        return value
+
+    def learn(self, cond: Value, truth: bool) -> None:
+        """What follows for sizes from a condition's being true or false."""
+        match cond:
+            case Cond("not", (operand,)):
+                self.learn(operand, not truth)
+            case Cond("and", operands) if truth:
+                for operand in operands:
+                    self.learn(operand, True)
+            case Cond("or", operands) if not truth:
+                for operand in operands:
+                    self.learn(operand, False)
+            case Cond("==", (left, right)) if truth:
+                self._equal(left, right)
+            case Cond("!=", (left, right)) if not truth:
+                self._equal(left, right)
+            case Cond("truth", (operand,)) if not truth:
+                self._equal(operand, Num(Dim.of(0)))
+            case Cond(">", (left, right)) if not truth:  # `if d % h > 0: raise`
+                self._equal(left, right) if _remainder(left) else None
+            case Num() if not truth:
+                self._equal(cond, Num(Dim.of(0)))
+
+    def _equal(self, left: Value, right: Value) -> None:
+        a, b = number(left), number(right)
+        if a is None or b is None:
+            return
+        a, b = self.facts.resolve(a), self.facts.resolve(b)
+        for one, other in ((a, b), (b, a)):
+            function = one.function
+            if function is not None and function.name == "%" and other.value == 0:
+                self.facts.divisible.add((function.arguments[0], function.arguments[1]))
+                return
+        if a != b and self.facts.same(a, b):
+            for dim in (a, b):
+                for atom in dim.atoms():
+                    if isinstance(atom, Function) and atom.name == "//":
+                        self.facts.divisible.add((atom.arguments[0], atom.arguments[1]))
+            return
+        if not (a.function is not None and a.function.name == "%") and not _remainder(right):
+            self.facts.equate(a, b)
+
+    def finish(self, symbol: str, result: Value, *, completed: bool) -> Trace:
+        """The path as a value: everything that rules may ask of it."""
+        told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
+        return Trace(
+            symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
+            tuple(told), tuple(_tensors(result)), completed,
+        )  # fmt: skip
+
+
+def _built(layer: Layer) -> BuiltLayer:
+    widths = {"Linear": ("in_features", "out_features"), "Conv1D": ("nx", "nf")}.get(layer.type)
+    takes, gives = (number(layer.arguments.get(name, Const(None))) for name in widths) if widths else (None, None)
+    return BuiltLayer(layer.type, layer.name, layer.place, takes, gives, layer.built_in == "__init__")
+
+
+def _remainder(value: Value) -> bool:
+    return isinstance(value, Num) and value.dim.function is not None and value.dim.function.name == "%"
+
+
+def _tensors(value: Value) -> list[Tensor]:
+    from shapecheck.static.values import Seq, Table, iterate
+
+    match value:
+        case Tensor():
+            return [value]
+        case Unknown(tensor=Tensor() as tensor):
+            return [tensor]
+        case Seq():
+            return [tensor for item in iterate(value) for tensor in _tensors(item)]
+        case Table(items=items):
+            return [tensor for item in items.values() for tensor in _tensors(item)]
+    return []
+
+
+def _depth(key: object) -> int:
+    depth = 0
+    while isinstance(key, tuple) and len(key) == 2 and key[1] in (1, -1) and isinstance(key[0], tuple):
+        depth += 1
+        key = key[0]
+    return depth
+
+
+def _word(name: str) -> str:
+    return name if name.isidentifier() else "x"

@@ -1,0 +1,314 @@
+"""Statements: assignments, branches, loops, guards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.trace import Bound, Tensor
+from shapecheck.static import conditions
+from shapecheck.static.calls import Returned
+from shapecheck.static.expressions import evaluate, operate, unknown
+from shapecheck.static.project import Assigned
+from shapecheck.static.run import Dead, Frame, Run
+from shapecheck.static.scope import Scope
+from shapecheck.static.sequences import iterations, plain_items, unpack
+from shapecheck.static.values import (
+    NONE, Class, Const, Function, Instance, Layer, Many, Num, Seq, Table, Unknown, Value,
+)  # fmt: skip
+
+
+class Left(Exception):
+    """A loop was left by break or continue."""
+
+
+def execute(run: Run, body: cst.BaseSuite, scope: Scope) -> None:
+    """Run a block."""
+    for statement in body.body:
+        if isinstance(statement, cst.SimpleStatementLine):
+            for small in statement.body:
+                _SMALL.get(type(small), _nothing)(run, small, scope)
+        elif isinstance(statement, cst.BaseCompoundStatement):
+            _COMPOUND.get(type(statement), _nothing)(run, statement, scope)
+        else:
+            _SMALL.get(type(statement), _nothing)(run, statement, scope)
+
+
+def _nothing(run: Run, node: cst.CSTNode, scope: Scope) -> None:
+    pass
+
+
+# -- assignments ---------------------------------------------------------------------------------------------------------
+def bind(run: Run, target: cst.BaseExpression, value: Value, scope: Scope) -> None:
+    """Assign a value to a target."""
+    match target:
+        case cst.Name(value=name):
+            scope.names[name] = value
+            if isinstance(value, Tensor):
+                run.bound.append(Bound(name, value, run.place(target), run.frames[-1].symbol))
+            elif isinstance(value, Num):
+                run.name_size(run.facts.resolve(value.dim), name)
+            elif isinstance(value, Unknown) and value.tensor is not None:
+                known = run.tensor(value, target)
+                assert known is not None
+                run.bound.append(Bound(name, known, run.place(target), run.frames[-1].symbol))
+        case cst.Attribute(attr=cst.Name(value=name)):
+            _set_attribute(run, evaluate(run, target.value, scope), name, value)
+        case cst.Tuple(elements=elements) | cst.List(elements=elements):
+            _bind_elements(run, elements, value, scope, target)
+        case cst.Subscript():
+            _set_item(run, target, value, scope)
+        case cst.StarredElement(value=inner):
+            bind(run, inner, value, scope)
+
+
+def _bind_elements(
+    run: Run, elements: Sequence[cst.BaseElement], value: Value, scope: Scope, node: cst.CSTNode
+) -> None:
+    star = next((index for index, element in enumerate(elements) if isinstance(element, cst.StarredElement)), None)
+    before = len(elements) if star is None else star
+    after = None if star is None else len(elements) - star - 1
+    for element, part in zip(elements, unpack(run, value, before, after, node), strict=False):
+        bind(run, element.value, run.settled(part), scope)
+
+
+def _set_attribute(run: Run, owner: Value, name: str, value: Value) -> None:
+    if isinstance(owner, Instance):
+        owner.attributes[name] = value
+        if isinstance(value, Layer) and not value.name:
+            value.name = name
+    elif isinstance(owner, Layer):
+        owner.arguments[name] = value
+
+
+def _set_item(run: Run, target: cst.Subscript, value: Value, scope: Scope) -> None:
+    owner = evaluate(run, target.value, scope)
+    element = target.slice[0].slice
+    index = evaluate(run, element.value, scope) if isinstance(element, cst.Index) and len(target.slice) == 1 else None
+    if isinstance(owner, Layer) and owner.children is not None:
+        owner = owner.children
+    if isinstance(owner, Layer) and owner.table is not None:
+        owner = owner.table
+    if isinstance(owner, Table):
+        if isinstance(index, Const):
+            owner.items[index.value] = value
+        elif isinstance(index, Num) and index.dim.value is not None:
+            owner.items[index.dim.value] = value
+        else:
+            owner.open = True
+    elif isinstance(owner, Seq):
+        place = index.dim.value if isinstance(index, Num) else None
+        if place is not None and owner.plain and -len(owner.items) <= place < len(owner.items):
+            owner.items[place] = value
+        else:
+            owner.unsure = True
+
+
+def _assign(run: Run, node: cst.Assign, scope: Scope) -> None:
+    value = evaluate(run, node.value, scope)
+    for target in node.targets:
+        bind(run, target.target, value, scope)
+
+
+def _annotated(run: Run, node: cst.AnnAssign, scope: Scope) -> None:
+    if node.value is not None:
+        bind(run, node.target, evaluate(run, node.value, scope), scope)
+
+
+def _augmented(run: Run, node: cst.AugAssign, scope: Scope) -> None:
+    left = evaluate(run, node.target, scope)
+    right = evaluate(run, node.value, scope)
+    if isinstance(left, Seq) and left.is_list and isinstance(right, Seq):
+        left.items += right.items
+        left.unsure |= right.unsure
+        return
+    bind(run, node.target, operate(run, type(node.operator), left, right, node), scope)
+
+
+def _delete(run: Run, node: cst.Del, scope: Scope) -> None:
+    if isinstance(node.target, cst.Name):
+        scope.names.pop(node.target.value, None)
+
+
+# -- leaving -------------------------------------------------------------------------------------------------------------
+def _return(run: Run, node: cst.Return, scope: Scope) -> None:
+    raise Returned(NONE if node.value is None else evaluate(run, node.value, scope))
+
+
+def _raise(run: Run, node: cst.Raise, scope: Scope) -> None:
+    raise Dead
+
+
+def _leave(run: Run, node: cst.CSTNode, scope: Scope) -> None:
+    raise Left
+
+
+def _assert(run: Run, node: cst.Assert, scope: Scope) -> None:
+    run.learn(conditions.truth(run, evaluate(run, node.test, scope), node.test), True)
+
+
+def _expression(run: Run, node: cst.Expr, scope: Scope) -> None:
+    evaluate(run, node.value, scope)
+
+
+# -- branches and loops --------------------------------------------------------------------------------------------------
+def _if(run: Run, node: cst.If, scope: Scope) -> None:
+    value = evaluate(run, node.test, scope)
+    cond = conditions.truth(run, value, node.test)
+    answer = conditions.known(run, cond)
+    if answer is None and _only_raises(node.body):
+        run.learn(cond, False)  # a guard: the path goes on where it didn't raise
+        answer = False
+    elif answer is None and node.orelse is not None and isinstance(node.orelse, cst.Else) and _only_raises(node.orelse.body):
+        run.learn(cond, True)
+        answer = True
+    elif answer is None:
+        answer = conditions.test(run, value, node.test)
+    else:
+        run.learn(cond, answer)
+    if answer:
+        execute(run, node.body, scope)
+    elif isinstance(node.orelse, cst.If):
+        _if(run, node.orelse, scope)
+    elif node.orelse is not None:
+        execute(run, node.orelse.body, scope)
+
+
+def _only_raises(body: cst.BaseSuite) -> bool:
+    last = body.body[-1] if body.body else None
+    if isinstance(last, cst.SimpleStatementLine):
+        last = last.body[-1]
+    return isinstance(last, cst.Raise)
+
+
+def _for(run: Run, node: cst.For, scope: Scope) -> None:
+    for value in list(iterations(run, evaluate(run, node.iter, scope), node)):
+        many = value if isinstance(value, Many) else None
+        grown = _lists(scope) if many else {}
+        bind(run, node.target, many.element if many else value, scope)
+        try:
+            execute(run, node.body, scope)
+        except Left:
+            if many is None and _breaks(node.body):
+                break
+        for sequence, length in grown.items():
+            added = sequence.items[length:]
+            if added:
+                count = many.count if many and len(added) == 1 else None
+                sequence.items[length:] = [Many(added[0], count)]
+    if node.orelse is not None:
+        execute(run, node.orelse.body, scope)
+
+
+def _breaks(body: cst.BaseSuite) -> bool:
+    return any(
+        isinstance(small, cst.Break)
+        for statement in body.body
+        for small in (statement.body if isinstance(statement, cst.SimpleStatementLine) else ())
+    )
+
+
+def _lists(scope: Scope) -> dict[Seq, int]:
+    """The lists that a loop's body may append to, with their lengths now."""
+    found: dict[Seq, int] = {}
+    where: Scope | None = scope
+    while where is not None:
+        for value in where.names.values():
+            for one in (value, *(value.attributes.values() if isinstance(value, Instance) else ())):
+                sequence = one.children if isinstance(one, Layer) else one
+                if isinstance(sequence, Seq) and (sequence.is_list or isinstance(one, Layer)):
+                    found[sequence] = len(sequence.items)
+        where = where.parent
+    return found
+
+
+def _while(run: Run, node: cst.While, scope: Scope) -> None:
+    try:
+        execute(run, node.body, scope)
+    except Left:
+        pass
+
+
+def _try(run: Run, node: cst.Try, scope: Scope) -> None:
+    execute(run, node.body, scope)
+    if node.orelse is not None:
+        execute(run, node.orelse.body, scope)
+    if node.finalbody is not None:
+        execute(run, node.finalbody.body, scope)
+
+
+def _with(run: Run, node: cst.With, scope: Scope) -> None:
+    for part in node.items:
+        value = evaluate(run, part.item, scope)
+        if part.asname is not None:
+            bind(run, part.asname.name, unknown(run, part) if isinstance(value, Tensor) else value, scope)
+    execute(run, node.body, scope)
+
+
+def _define(run: Run, node: cst.FunctionDef, scope: Scope) -> None:
+    scope.names[node.name.value] = Function(node.name.value, node, run.frames[-1].slice, scope)
+
+
+def _define_class(run: Run, node: cst.ClassDef, scope: Scope) -> None:
+    scope.names[node.name.value] = Class(node.name.value, node, run.frames[-1].slice, scope, scope.file)
+
+
+def _match(run: Run, node: cst.Match, scope: Scope) -> None:
+    subject = evaluate(run, node.subject, scope)
+    for case in node.cases:
+        key = ("case", id(case))
+        default = isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None
+        if isinstance(case.pattern, cst.MatchValue):
+            wanted = evaluate(run, case.pattern.value, scope)
+            cond = conditions.compare(run, cst.Equal(), subject, wanted, case)
+            if conditions.test(run, cond, case):
+                execute(run, case.body, scope)
+                return
+        elif run.decide(key, default, "case"):
+            execute(run, case.body, scope)
+            return
+
+
+def _import(run: Run, node: cst.Import | cst.ImportFrom, scope: Scope) -> None:
+    for alias in node.names if not isinstance(node.names, cst.ImportStar) else ():
+        bound = alias.asname.name if alias.asname else alias.name
+        name = bound.value if isinstance(bound, cst.Name) else None
+        if name is not None:
+            value = scope.file._imported(node, name)
+            if value is not None and not isinstance(value, Assigned):
+                scope.names[name] = value
+
+
+def assigned(run: Run, found: Assigned, name: str) -> Value:
+    """The value of a name that a top-level statement assigns, evaluated once a path."""
+    key = (found.file, name, found.slice.block.row)
+    if key not in run.modules:
+        run.modules[key] = Unknown(("top level", str(found.file.path), name), name)
+        scope = Scope(found.file, found.slice.block.row)
+        run.frames.append(Frame(name, found.slice, "<module>"))
+        try:
+            for statement in found.slice.statements:
+                if isinstance(statement, cst.SimpleStatementLine):
+                    for small in statement.body:
+                        _SMALL.get(type(small), _nothing)(run, small, scope)
+        finally:
+            run.frames.pop()
+        run.modules[key] = scope.names.get(name, run.modules[key])
+    value: Value = run.modules[key]
+    return value
+
+
+_SMALL: dict[type, Any] = {
+    cst.Assign: _assign, cst.AnnAssign: _annotated, cst.AugAssign: _augmented, cst.Return: _return, cst.Raise: _raise,
+    cst.Assert: _assert, cst.Expr: _expression, cst.Break: _leave, cst.Continue: _leave, cst.Del: _delete,
+    cst.Import: _import, cst.ImportFrom: _import,
+}  # fmt: skip
+_COMPOUND: dict[type, Any] = {
+    cst.If: _if, cst.For: _for, cst.While: _while, cst.Try: _try, cst.TryStar: _try, cst.With: _with,
+    cst.FunctionDef: _define, cst.ClassDef: _define_class, cst.Match: _match,
+}  # fmt: skip
+
+__all__ = ["Dim", "assigned", "bind", "execute", "plain_items"]

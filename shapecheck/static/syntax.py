@@ -1,0 +1,112 @@
+"""A slice of a file → libcst tree, on demand; a node → its place. The only file that parses."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from shapecheck.rule import Span
+from shapecheck.static.locate import Block, TooDeep, blocks, check_length
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxProblem:
+    """Source that can't be parsed: where, and in what words."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """A top-level statement, parsed when first asked for."""
+
+    path: Path
+    block: Block
+
+    @cached_property
+    def module(self) -> cst.Module:
+        """Raises cst.ParserSyntaxError."""
+        return cst.parse_module(self.block.text)
+
+    @cached_property
+    def statements(self) -> tuple[cst.BaseStatement | cst.SimpleStatementLine, ...]:
+        return tuple(self.module.body)
+
+    @cached_property
+    def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
+        # libcst's positions cost several times the parse: they are made for slices of which something is reported
+        return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
+
+    def span(self, node: cst.CSTNode) -> Span:
+        where = self._positions[node]
+        above = self.block.row - 1
+        return Span(where.start.line + above, where.start.column + 1, where.end.line + above, where.end.column + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """A node of a slice as a Place: the span is looked up only when a finding needs it."""
+
+    slice: Slice = field(compare=False)
+    node: cst.CSTNode
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NodePlace) and self.node is other.node
+
+    def __hash__(self) -> int:
+        return id(self.node)
+
+    @property
+    def code(self) -> str:
+        return self.slice.module.code_for_node(self.node).strip()
+
+    @property
+    def span(self) -> Span:
+        return self.slice.span(self.node)
+
+    @property
+    def path(self) -> Path:
+        return self.slice.path
+
+
+def problem(text: str) -> SyntaxProblem | None:
+    """What keeps the whole text from being parsed; None where nothing does.
+
+    CPython's parser goes first, being five times as fast; what it refuses libcst may still take (a newer grammar).
+    """
+    try:
+        for block in blocks(text):
+            check_length(block)
+    except TooDeep as error:
+        return SyntaxProblem(Span(error.row, 1, error.row, 1), str(error))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return parse_problem(text)
+    return None
+
+
+def parse_problem(text: str) -> SyntaxProblem | None:
+    """What libcst says against the text."""
+    try:
+        cst.parse_module(text)
+    except cst.ParserSyntaxError as error:
+        row, column = error.raw_line, error.raw_column + 1
+        return SyntaxProblem(Span(row, column, row, column), error.message.strip().splitlines()[0])
+    except (RecursionError, UnicodeError, ValueError) as error:
+        return SyntaxProblem(Span(1, 1, 1, 1), f"{type(error).__name__}: {error}")
+    return None
