@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -67,7 +67,7 @@ def cli() -> None:
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured.")
 def check(paths: tuple[Path, ...], configs: Configs, **options: Any) -> int:
     """Lint Python files and notebooks: PATHS, or the current folder; `-` is standard input."""
-    from shapecheck import linter
+    from shapecheck import linter, report
 
     stdin = _stdin(paths, options["stdin_filename"])
     if options["show_files"]:
@@ -88,6 +88,8 @@ def check(paths: tuple[Path, ...], configs: Configs, **options: Any) -> int:
     for defect in outcome.defects:
         click.echo(_of_ours(defect), err=True)
     if outcome.defects:
+        count = report.counted(len(outcome.defects), "bug")
+        click.echo(f"shapecheck: {count} in shapecheck itself; everything else was checked", err=True)
         return EXIT_FAILED
     return EXIT_FOUND if outcome.diagnostics and not options["exit_zero"] else EXIT_CLEAN
 
@@ -106,7 +108,7 @@ def _stdin(paths: Sequence[Path], filename: Path | None) -> Stdin | None:
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """How far a run is, on a terminal and once it takes a while; the line is gone afterwards."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not _is_terminal(sys.stderr):
         yield lambda done, total: None
         return
     began = time.monotonic()
@@ -120,6 +122,10 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     finally:
         if time.monotonic() - began > 0.5:
             click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()
 
 
 def _write(outcome: Outcome, output_format: str, options: dict[str, Any]) -> None:

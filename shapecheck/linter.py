@@ -90,6 +90,8 @@ def check(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
     """Check files and folders; raises ConfigError. `on_progress` is told how many of the picked files are done."""
+    for remembered in (_loaded, _project_of, _project_at):  # by an earlier run: files may have changed since
+        remembered.cache_clear()
     found = files(paths, configs, stdin)
     rules = rules_of(configs)
     results: list[Result] = []
@@ -146,9 +148,6 @@ def _picked(found: Found, rules: tuple[Rule, ...], stdin: Stdin | None, *, ignor
 
 def _run(jobs: list[Job], processes: int) -> Iterator[Result]:
     """The results of jobs, as they are done."""
-    _loaded.cache_clear()
-    _project_at.cache_clear()
-    _project_of.cache_clear()
     if len(jobs) < POOL_FROM or processes == 1:
         yield from map(analysed, jobs)
         return

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-import shapecheck.static
-from shapecheck import linter
-from shapecheck.cli import main
 from shapecheck.rule import Edit, Finding, Fix, Holds, Related, Rule, Severity, Span
 from shapecheck.source import Problem, Source
 
@@ -88,47 +81,6 @@ def _span(source: Source, match: re.Match[str]) -> Span:
         above = source.text[:offset].split("\n")
         ends += [len(above), len(above[-1]) + 1]
     return Span(*ends)
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stub and its four rules instead of ours."""
-    monkeypatch.setattr(shapecheck.static, "analyse", analyse, raising=False)
-    monkeypatch.setattr(linter, "load_rules", lambda folders=(): RULES)
-    linter._loaded.cache_clear()
-
-
-@dataclass(frozen=True)
-class Run:
-    status: int
-    out: str
-    err: str
-
-
-Shapecheck = Callable[..., Run]
-
-
-@pytest.fixture
-def shapecheck_(
-    engine: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Shapecheck:
-    """The command line, in an empty folder and with the stub engine."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: str, stdin: bytes = b"") -> Run:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Run(ended.value.code, out, err)
-
-    return run
 
 
 def write(path: Path, text: str | bytes) -> Path:

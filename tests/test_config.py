@@ -190,7 +190,8 @@ def test_a_file_that_is_named_has_to_be_there_and_to_say_something(tmp_path: Pat
     ],
 )
 def test_a_wrong_code_names_the_nearest(tmp_path: Path, key: str, selector: str, says: str) -> None:
-    config = configs(tmp_path, isolated=True, **{key: (selector,)}).of(tmp_path)
+    said: dict[str, Any] = {key: (selector,)}
+    config = configs(tmp_path, isolated=True, **said).of(tmp_path)
     with pytest.raises(ConfigError) as told:
         config.check_selectors(RULES)
     assert str(told.value).startswith("command line: ")

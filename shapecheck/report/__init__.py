@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections import Counter
 from dataclasses import dataclass
+from json import dumps  # `json` is a format here
 from pathlib import Path
 
 from shapecheck.rule import Rule, Severity
@@ -81,7 +81,7 @@ def statistics(report: Report, output_format: str) -> str:
     counts = Counter((one.code, one.name) for one in report.diagnostics)
     rows = sorted(((n, code, name) for (code, name), n in counts.items()), key=lambda row: (-row[0], row[1]))
     if output_format in ("json", "json-lines"):
-        return json.dumps([{"code": code, "name": name, "count": n} for n, code, name in rows], indent=2) + "\n"
+        return dumps([{"code": code, "name": name, "count": n} for n, code, name in rows], indent=2) + "\n"
     return "".join(f"{n}\t{code}\t{name}\n" for n, code, name in rows)
 
 
