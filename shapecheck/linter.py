@@ -202,7 +202,8 @@ def _analysed(job: Job) -> Result:
     rules = [rule for rule in _loaded(job.rule_folders) if rule.code in job.codes]
     analysis = analyse(source, _project_of(job.path.parent), rules, job.scope)
     problems = [*source.problems, *(Problem(one.span, one.message) for one in analysis.syntax_errors)]
-    findings = [one for one in analysis.findings if job.ignore_noqa or not silenced.cover(one)]
+    ours = (one for one in analysis.findings if one.path == job.path)  # a finding belongs to the file of its place
+    findings = [one for one in ours if job.ignore_noqa or not silenced.cover(one)]
     reported = [(one.span, "E999", _syntax_error(one, source)) for one in problems]
     reported += [(one.span, one.code, _placed(one, source)) for one in findings]
     reported.sort(key=lambda entry: (entry[0], entry[1], entry[2].message))

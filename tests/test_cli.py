@@ -417,7 +417,9 @@ def test_config_says_what_is_in_force_and_from_where(run_shapecheck: RunShapeche
 
 
 def shown(row: int, name: str, shape: str, lost_by: str | None = None, path: str = "") -> SimpleNamespace:
-    return SimpleNamespace(row=row, column=5, name=name, shape=shape, lost_by=lost_by, symbol="Attention", path=path)
+    return SimpleNamespace(
+        row=row, column=5, name=name, shape=shape, lost_by=lost_by, symbol="Attention", path=path, left_out=3
+    )
 
 
 def test_show_prints_shapes_beside_lines(
@@ -450,6 +452,7 @@ def test_show_prints_shapes_beside_lines(
             "Attention (not flash)\n"
             "    2 | q = f(x)  q: [b, t]\n"
             "1 of 1 shape known\n"
+            "3 more paths left out\n"
         ),
     )
     records = json.loads(run_shapecheck("show", "a.py", "--output-format", "json").out)
@@ -457,6 +460,7 @@ def test_show_prints_shapes_beside_lines(
     assert records[2] == {
         "symbol": "Attention",
         "path": "",
+        "paths_left_out": 3,
         "cell": None,
         "row": 3,
         "column": 5,

@@ -102,6 +102,11 @@ def test_an_indented_cell_is_dedented_and_its_columns_are_those_on_the_screen() 
         (["t = %timeit -o f(x)", "self.a, b = %x"], ["t = None", "self.a, b = None"]),
         (["torch.nn?", "?x", "x??", "nn.*Attention*?"], ["pass"] * 4),
         (["/f x", ";f a b", ",f a b"], ["pass"] * 3),
+        (["pip install -q einops", "cd ..", "  matplotlib inline"], ["pass", "pass", "  pass"]),
+        (
+            ["time = 3", "time - 3", "time in x", "cat(x)", "run"],
+            ["time = 3", "time - 3", "time in x", "cat(x)", "run"],
+        ),
         (["%%time", "x = 1"], ["", "x = 1"]),
         (["", "%%capture out", "%cd x", "x"], ["", "", "pass", "x"]),
         (["%%bash", "ls -l", "rm x"], ["", "", ""]),

@@ -34,14 +34,24 @@ class Tensor(Protocol):
     def symbol(self) -> str: ...
     @property
     def path(self) -> str: ...
+    @property
+    def left_out(self) -> int:
+        """How many paths of the symbol are not shown."""
 
 
 def render(tensors: Sequence[Tensor], source: Source, output_format: str) -> str:
     """A block for each forward and path, in the order in which they come."""
     if output_format == "json":
         return json.dumps([_record(one, source) for one in tensors], indent=2) + "\n"
-    blocks = groupby(tensors, key=lambda one: (one.symbol, one.path))
-    return "\n".join("".join(_block(symbol, path, list(of), source)) for (symbol, path), of in blocks)
+    by_symbol = groupby(tensors, key=lambda one: one.symbol)
+    return "\n".join("".join(_forward(symbol, list(of), source)) for symbol, of in by_symbol)
+
+
+def _forward(symbol: str, tensors: list[Tensor], source: Source) -> Iterator[str]:
+    blocks = groupby(tensors, key=lambda one: one.path)
+    yield "\n".join("".join(_block(symbol, path, list(of), source)) for path, of in blocks)
+    if tensors[0].left_out:
+        yield f"{counted(tensors[0].left_out, 'more path')} left out\n"
 
 
 def _block(symbol: str, path: str, tensors: list[Tensor], source: Source) -> Iterator[str]:
@@ -70,6 +80,7 @@ def _record(tensor: Tensor, source: Source) -> dict[str, Any]:
     return {
         "symbol": tensor.symbol,
         "path": tensor.path,
+        "paths_left_out": tensor.left_out,
         "cell": location.cell,
         "row": location.row,
         "column": location.column,

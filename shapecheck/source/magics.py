@@ -6,7 +6,12 @@ import re
 
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 _RUNS_PYTHON = {"capture", "debug", "ipytest", "prun", "pypy", "python", "python3", "time", "timeit"}
-_LINE = re.compile(r"(?P<indent>[ \t]*)(?:[%!?/,;]|[\w.*]+\?{1,2}[ \t]*$)")
+# `pip install x` works without its % as long as no variable is called pip.
+_COMMANDS = "pip|conda|mamba|cd|ls|mkdir|cat|cp|mv|rm|matplotlib|time|timeit|run"
+_LINE = re.compile(
+    r"(?P<indent>[ \t]*)(?:[%!?/,;]|[\w.*]+\?{1,2}[ \t]*$"
+    rf"|(?:{_COMMANDS})[ \t]+(?!(?:and|or|in|not|is|if)\b)[\w./~$])"
+)
 _ASSIGNED = re.compile(r"(?P<left>[ \t]*[^\s=#\"'][^=#\"']*=[ \t]*)[%!]")
 # What may stand in a line as far as brackets and strings go; an open triple quote runs on to the next lines.
 _TOKEN = re.compile(
