@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
@@ -159,6 +160,23 @@ def test_a_file_that_may_not_be_read(
     monkeypatch.setattr(Path, "read_bytes", refuse)
     run = run_shapecheck("check", "-q", "--output-format", "concise")
     assert (run.status, run.out) == (1, LINE + "b.py:1:1: E902 Permission denied\n")
+
+
+def test_a_folder_that_may_not_be_read(
+    run_shapecheck: RunShapecheck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.py", BUG)
+    write(tmp_path / "locked" / "b.py", BUG)
+    scan = os.scandir
+
+    def refuse(path: Path) -> Any:
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    run = run_shapecheck("check", "-q", "--output-format", "concise")
+    assert (run.status, run.out) == (1, LINE + "locked:1:1: E902 Permission denied\n")
 
 
 def test_a_loop_of_folders(run_shapecheck: RunShapecheck, tmp_path: Path) -> None:
