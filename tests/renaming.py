@@ -1,7 +1,7 @@
 """A fixture → the same fixture with every name of its own replaced, and every name of Python's or a library's kept.
 
-Classes, functions, parameters, locals, attributes of `self`, fields of configs and keys of dicts are renamed, wherever
-they stand: at keyword arguments, in `getattr(config, "head_dim")`, in run lines. `self`, `forward`, dunders, imported
+Classes, functions, parameters, locals, attributes of `self`, fields of configs and keys that a dict is asked for are
+renamed, wherever they stand: at keyword arguments, in `getattr(config, "head_dim")`, in run lines. `self`, `forward`, dunders, imported
 names and the patterns of einsum and einops stay.
 """
 
@@ -187,8 +187,8 @@ class _Collector(cst.CSTVisitor):
         if m.matches(node.func, m.Attribute(attr=m.Name("register_buffer") | m.Name("register_parameter"))):
             self.names.attributes.update(_strings(node.args[0].value))
 
-    def visit_DictElement(self, node: cst.DictElement) -> None:
-        self.names.keys.update(_strings(node.key))
+    def visit_Index(self, node: cst.Index) -> None:
+        self.names.keys.update(_strings(node.value))
 
     def _target(self, node: cst.BaseExpression) -> None:
         match node:
@@ -247,10 +247,13 @@ class _Renamer(cst.CSTTransformer):
         return updated_node.with_changes(args=arguments)
 
     def leave_DictElement(self, original_node: cst.DictElement, updated_node: cst.DictElement) -> cst.DictElement:
-        return updated_node.with_changes(key=self._string(updated_node.key))
+        return updated_node.with_changes(key=self._key(updated_node.key))
 
     def leave_Index(self, original_node: cst.Index, updated_node: cst.Index) -> cst.Index:
-        return updated_node.with_changes(value=self._string(updated_node.value))
+        return updated_node.with_changes(value=self._key(updated_node.value))
+
+    def _key(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        return self._string(node) if self.renaming.names.keys.intersection(_strings(node)) else node
 
     def _string(self, node: cst.BaseExpression) -> cst.BaseExpression:
         for text in _strings(node):
