@@ -22,7 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from tree import ROOT
+
 FIXTURES = ROOT / "fixtures"
 MAGIC = re.compile(r"^\s*[%!]")
 

@@ -1,8 +1,8 @@
 """A fixture → the same fixture with every name of its own replaced, and every name of Python's or a library's kept.
 
 Classes, functions, parameters, locals, attributes of `self`, fields of configs and keys that a dict is asked for are
-renamed, wherever they stand: at keyword arguments, in `getattr(config, "head_dim")`, in run lines. `self`, `forward`, dunders, imported
-names and the patterns of einsum and einops stay.
+renamed wherever they stand: at keyword arguments, in `getattr(config, "head_dim")`, in run lines. `self`, `forward`,
+dunders, imported names and the patterns of einsum and einops stay.
 """
 
 from __future__ import annotations

@@ -6,10 +6,8 @@ import ast
 import re
 from pathlib import Path
 
-from fixture_harness import FIXTURES, ROOT, code_cells, read
-
-README = ROOT / "README.md"
-BEGIN, END = "<!-- seeds:begin -->", "<!-- seeds:end -->"
+from fixture_harness import FIXTURES, code_cells, read
+from readme import replace_between
 
 
 def table() -> str:
@@ -18,32 +16,23 @@ def table() -> str:
     return "\n".join(["| seed | code | verdict |", "|--|--|--|", *rows])
 
 
-def in_readme() -> str:
-    """The table as it stands between the marks."""
-    return README.read_text("utf-8").partition(BEGIN)[2].partition(END)[0].strip()
-
-
 def write() -> None:
-    head, begin, rest = README.read_text("utf-8").partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    assert begin and end, f"no {BEGIN} … {END} in {README.name}"
-    README.write_text(f"{head}{BEGIN}\n{table()}\n{END}{tail}", "utf-8")
+    replace_between("seeds", table())
 
 
 def _paths() -> list[Path]:
-    return sorted((FIXTURES / "seeds").iterdir(), key=lambda path: (path.name[:3], path.stem, path.suffix))
+    """Seed by seed, the bugs before what is right, a notebook after the module that it repeats."""
+    return sorted(
+        (FIXTURES / "seeds").iterdir(),
+        key=lambda path: (path.name[:3], not read(path).expectations, path.stem, path.suffix == ".ipynb"),
+    )
 
 
 def _title(path: Path) -> str:
     link = f"fixtures/seeds/{path.name}"
     if path.suffix == ".py":
         return f"[{(ast.get_docstring(ast.parse(path.read_text('utf-8'))) or '').splitlines()[0].rstrip('.')}]({link})"
-    twin = path.with_suffix(".py")
-    return (
-        f"[the same in a notebook, class and call in different cells]({link})"
-        if twin.exists()
-        else f"[{path.stem}]({link})"
-    )
+    return f"[the same in a notebook, class and call in different cells]({link})"
 
 
 def _verdict(path: Path) -> str:
