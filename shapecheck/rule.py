@@ -9,13 +9,13 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.trace import Construction, Trace
+    from shapecheck.shapes.trace import Construction, Place, Trace
 
 
 class Severity(enum.Enum):
@@ -126,13 +126,14 @@ class Draft:
     `place` is any Place of the trace; `severity` overrides the rule's.
     """
 
-    place: object
+    place: Place
     message: str
     outcome: str | None = None
     help: str | None = None
-    related: tuple[tuple[str, object], ...] = ()
+    related: tuple[tuple[str, Place], ...] = ()
     severity: Severity | None = None
-    key: object = field(default=None)  # drafts of one rule in one class with one key are one finding
+    step: int | None = None  # the step of the trace that it speaks of: what descends from it isn't reported again
+    key: object = None  # drafts of one rule in one class with one key are one finding
 
 
 class RuleError(Exception):

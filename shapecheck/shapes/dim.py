@@ -56,6 +56,7 @@ class Function:
         return f"{self.name}({', '.join(map(str, self.arguments))})"
 
 
+_NOTHING: frozenset[tuple[Atom, int]] = frozenset()  # the key of the constant term
 Atom = Union[Symbol, Function]
 Monomial = tuple[tuple[Atom, int], ...]  # atoms with powers; equal as sets, kept in the order of the source
 
@@ -66,18 +67,19 @@ class Dim:
     `Dim.of(3) * Dim.of(Symbol("d"))` prints `3*d`. Symbols print in the order in which they were multiplied.
     """
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "_symbols", "terms")
 
     def __init__(self, terms: Mapping[frozenset[tuple[Atom, int]], tuple[Monomial, int]]) -> None:
         self.terms = terms
         self._hash: int | None = None
+        self._symbols: frozenset[Symbol] | None = None
 
     @staticmethod
     def of(value: int | Atom | Dim) -> Dim:
         if isinstance(value, Dim):
             return value
         if isinstance(value, int):
-            return Dim({frozenset(): ((), int(value))} if value else {})
+            return Dim({_NOTHING: ((), int(value))} if value else {})
         return Dim({frozenset([(value, 1)]): (((value, 1),), 1)})
 
     # -- identity ---------------------------------------------------------------------------------------------------
@@ -209,13 +211,12 @@ class Dim:
         """The number, where this is one."""
         if not self.terms:
             return 0
-        if len(self.terms) == 1 and frozenset() in self.terms:
-            return self.terms[frozenset()][1]
-        return None
+        term = self.terms.get(_NOTHING) if len(self.terms) == 1 else None
+        return None if term is None else term[1]
 
     @property
     def is_one(self) -> bool:
-        return len(self.terms) == 1 and self.value == 1
+        return self is ONE or (len(self.terms) == 1 and self.value == 1)
 
     @property
     def symbol(self) -> Symbol | None:
@@ -246,14 +247,17 @@ class Dim:
             for atom, _ in monomial:
                 yield atom
 
-    def symbols(self) -> Iterator[Symbol]:
+    def symbols(self) -> frozenset[Symbol]:
         """Every symbol, those inside quotients and functions too."""
-        for atom in self.atoms():
-            if isinstance(atom, Symbol):
-                yield atom
-            else:
-                for argument in atom.arguments:
-                    yield from argument.symbols()
+        if self._symbols is None:
+            found: set[Symbol] = set()
+            for atom in self.atoms():
+                if isinstance(atom, Symbol):
+                    found.add(atom)
+                else:
+                    found.update(*(argument.symbols() for argument in atom.arguments))
+            self._symbols = frozenset(found)
+        return self._symbols
 
     @property
     def known(self) -> bool:
@@ -295,7 +299,8 @@ class Dim:
             for atom, power in monomial:
                 new = self._replaced(atom, change)
                 fresh |= new is not None
-                product = product * (new if new is not None else Dim.of(atom)) ** power
+                base = new if new is not None else Dim.of(atom)
+                product = product * (base if power == 1 else base**power)
             changed |= fresh
             result = result + (product if fresh else Dim({key: (monomial, coefficient)}))
         return result if changed else self
@@ -362,4 +367,4 @@ def common_factor(a: Dim, b: Dim) -> int:
 
 
 ZERO = Dim({})
-ONE = Dim({frozenset(): ((), 1)})
+ONE = Dim({_NOTHING: ((), 1)})

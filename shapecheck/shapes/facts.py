@@ -35,9 +35,10 @@ class Facts:
     # -- resolving --------------------------------------------------------------------------------------------------
     def resolve(self, dim: Dim) -> Dim:
         """The size with everything put in that is known by now."""
-        if not self.bindings and not self.names:
-            return dim
         for _ in range(6):
+            symbols = dim.symbols()
+            if symbols.isdisjoint(self.bindings) and symbols.isdisjoint(self.names):
+                break
             new = dim.replace(self._bound)
             if new is dim:
                 break
@@ -101,7 +102,7 @@ class Facts:
     def bind(self, symbol: Symbol, dim: Dim) -> bool:
         """Take the symbol to be `dim` from now on; False where that would go in a circle."""
         dim = self.resolve(dim)
-        if symbol in set(dim.symbols()) or symbol in self.bindings:
+        if symbol in dim.symbols() or symbol in self.bindings:
             return False
         self.bindings[symbol] = dim
         return True

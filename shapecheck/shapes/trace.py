@@ -6,13 +6,13 @@ shapes (which axes a product contracted, what a reshape regrouped, which axis a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, Union
 
-from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.reshape import Regrouping
 from shapecheck.shapes.shape import Axis, Origin, Shape
@@ -183,13 +183,17 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """A division of sizes as it was written: `d_out // num_heads`. `owed` while nothing says that it comes out even."""
+    """A division of sizes as it was written: `d_out // num_heads`.
+
+    `in_sight` is False where a size comes from an object whose class can't be read: it may check what it holds.
+    """
 
     dividend: Dim
     divisor: Dim
     place: Place
     frame: str
     method: str
+    in_sight: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,51 @@ class BuiltLayer:
     takes: Dim | None
     gives: Dim | None
     in_init: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number that `__init__` put under a name, as an attribute or as an argument of a class it builds."""
+
+    name: str
+    dim: Dim
+    place: Place
+    of: str | None = None  # the class that was built with it
+
+
+@dataclass(frozen=True, slots=True)
+class Construction:
+    """A class built with known numbers: by a call, a config literal, or a config object passed on.
+
+    `divisions` are those that leave a remainder, `numbers` what else stands near with a name: 48 is `n_layers`.
+    """
+
+    symbol: str
+    place: Place
+    divisions: tuple[Remainder, ...]
+    numbers: tuple[tuple[str, int], ...]
+    arguments: tuple[Argument, ...]
+    traces: tuple[Trace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """`dividend // divisor` with known numbers that don't divide; `place` is where the divisor was written."""
+
+    dividend: int
+    divisor: int
+    name: str
+    place: Place
+    division: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A known number given for a constructor's parameter."""
+
+    symbol: Symbol
+    value: int
+    place: Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +269,15 @@ class Trace:
     facts: Facts
     decisions: tuple[tuple[str, bool], ...]
     returned: tuple[Tensor, ...]
+    sizes: tuple[Size, ...] = ()
     completed: bool = True
+    guarded: tuple[Place, ...] = ()  # remainders that a guard looks at
+    owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
+
+    @cached_property
+    def places(self) -> frozenset[Place]:
+        """Every place that the path ran: of steps and of divisions."""
+        return frozenset([*(step.place for step in self.steps), *(division.place for division in self.divisions)])
 
     def shape(self, tensor: Tensor) -> Shape | None:
         """The shape of a tensor with all that the path knows at its end."""
@@ -261,5 +318,13 @@ class Trace:
         return tuple(attentions(self))
 
 
+    @cached_property
+    def joins(self) -> tuple[Join, ...]:
+        """Every place where the heads of an attention are put together."""
+        from shapecheck.shapes.attention import joins
+
+        return tuple(joins(self))
+
+
 if TYPE_CHECKING:
-    from shapecheck.shapes.attention import Attention
+    from shapecheck.shapes.attention import Attention, Join

@@ -8,14 +8,15 @@ from typing import Any
 
 import libcst as cst
 
-from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
+from shapecheck.shapes.dim import Dim, Kind, Symbol
+from shapecheck.shapes.dim import Function as Formula
 from shapecheck.shapes.shape import Row
 from shapecheck.shapes.trace import Scale, Tensor
 from shapecheck.static.run import Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items
 from shapecheck.static.values import (
-    FALSE, NONE, TRUE, Class, Cond, Const, External, Instance, Layer, Many, Num, Partial, Real, Seq, Super, Table, Unknown,
+    FALSE, NONE, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table, Unknown,
     Value, number, real,
 )  # fmt: skip
 
@@ -162,7 +163,7 @@ def _named(name: str) -> Builtin:
         if len(numbers) == len(values):
             compute = {"max": max, "min": min}.get(name)
             return Num(Dim.of(compute(numbers))) if compute else Num(Dim.of(abs(numbers[0])))
-        return Num(Dim.of(Function(name, tuple(known))))
+        return Num(Dim.of(Formula(name, tuple(known))))
 
     return apply_it
 
@@ -333,6 +334,25 @@ def _bool(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
     return conditions.truth(run, args[0], node) if args else FALSE
 
 
+def _callable(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    match args:
+        case [Function() | Class() | External() | Partial() | Method() | Layer()]:
+            return TRUE
+        case [Num() | Real() | Const() | Seq() | Table() | Tensor()]:
+            return FALSE
+        case [Unknown(default=default)] if isinstance(default, int | float | str):
+            return FALSE
+    return Cond("opaque", (("callable",),))
+
+
+def _times(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    """itertools.repeat(value, times)."""
+    count = number(args[1]) if len(args) > 1 else None
+    if count is not None and count.value is not None and count.value < 64:
+        return Seq([args[0]] * count.value)
+    return Seq([Many(args[0], count)])
+
+
 def _nothing(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     return NONE
 
@@ -345,5 +365,5 @@ BUILTINS: dict[str, Builtin] = {
     "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same,
     "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
     "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
-    "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
+    "callable": _callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
 }  # fmt: skip

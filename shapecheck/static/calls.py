@@ -226,6 +226,8 @@ def _call_super(run: Run, owner: Super, name: str, args: list[Any], kwargs: dict
             owner.bound.attributes["__layer__"] = build_layer(run, layer, args, kwargs, node)
     if name == "forward" and isinstance(owner.bound, Instance) and "__layer__" in owner.bound.attributes:
         return apply_layer(run, owner.bound.attributes["__layer__"], args, kwargs, node)
+    if name == "get" and len(args) > 1 and isinstance(args[1], Function):  # a registry that falls back on this
+        return args[1]
     return NONE if name in ("__init__", "__post_init__") else opaque(run, Method(owner, name), args, kwargs, node)
 
 

@@ -236,8 +236,9 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
             return run.decide(("in", value.key, str(told)), bool(default), f"{value.name} in {told}")
         case Cond("==" | "!=" as op, (left, right)):
             default = _default_equal(left, right)
-            told = f"{_word(left)} == {_word(right)}"
-            return run.decide(_equality(left, right), default, told) is (op == "==")
+            same = run.decide(_equality(left, right), default, f"{_word(left)} == {_word(right)}")
+            run.learn(Cond("==", (left, right)), same)
+            return same is (op == "==")
         case Num(dim):
             return not run.decide(("zero", str(dim)), False, f"{dim} == 0")
     code = run.place(node).code if not isinstance(cond, Cond) or cond.op == "opaque" else _told(cond)

@@ -10,9 +10,9 @@ from typing import Any
 
 import libcst as cst
 
-from shapecheck.shapes.dim import ONE, Dim, Kind
+from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
 from shapecheck.shapes.shape import Row
-from shapecheck.shapes.trace import Division, Scale, Tensor
+from shapecheck.shapes.trace import Division, Remainder, Scale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.attributes import attribute
 from shapecheck.static.calls import call
@@ -22,7 +22,7 @@ from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import item, iterations, plain_items, slice_of
 from shapecheck.static.values import (
     FALSE, NONE, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq,
-    Table, Unknown, Value, number, real,
+    Table, Unknown, Value, number, real, scale_of,
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def top_level(run: Run, name: str, scope: Scope) -> Value:
 
 
 def _integer(run: Run, node: cst.Integer, scope: Scope) -> Value:
-    return Num(Dim.of(int(node.value.replace("_", ""), 0) if not node.value.lstrip("0") == "" else 0))
+    return Num(Dim.of(int(node.value.replace("_", ""), 0) if node.value.strip("0_") else 0), run.place(node))
 
 
 def _float(run: Run, node: cst.Float, scope: Scope) -> Value:
@@ -151,6 +151,8 @@ def _dict(run: Run, node: cst.Dict, scope: Scope) -> Value:
                 table.items[dim.value] = value
             case _:
                 table.open = True
+    if run.frames[-1].method == "<module>":
+        run.configs.append(table)
     return table
 
 
@@ -329,6 +331,7 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
             case "mul":
                 return Num(a * b)
             case "floor_divide" | "remainder" if b.terms:
+                _left_over(run, a, b, right, node)
                 if op == "remainder":
                     return Num(a % b)
                 divided(run, a, b, node)
@@ -336,9 +339,9 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
             case "pow" if b.value is not None and 0 <= b.value <= 6:
                 return Num(a**b.value)
             case "pow" if b.value is not None:
-                return Real(real(left) ** Fraction(b.value))
+                return Real(scale_of(a) ** Fraction(b.value))
             case "div" if b.terms:
-                return Real(real(left) * real(right) ** Fraction(-1))
+                return Real(scale_of(a) * scale_of(b) ** Fraction(-1))
         return unknown(run, node)
     if isinstance(left, Unknown) and isinstance(right, Unknown) and (
         left.kind is Kind.INPUT or right.kind is Kind.INPUT
@@ -350,11 +353,11 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
             return apply(run, op, node, [left, right], {})
         match op:
             case "mul":
-                return Real(real(left) * real(right))
+                return Real(_real(left, a) * _real(right, b))
             case "div":
-                return Real(real(left) * real(right) ** Fraction(-1))
+                return Real(_real(left, a) * _real(right, b) ** Fraction(-1))
             case "pow" if isinstance(right, Real) and right.scale.known and not right.scale.powers:
-                return Real(real(left) ** Fraction(right.scale.coefficient).limit_denominator(64))
+                return Real((scale_of(a) if a is not None else real(left)) ** Fraction(right.scale.coefficient).limit_denominator(64))
             case "floor_divide":
                 return truncated(run, real(left) * real(right) ** Fraction(-1), node)
         return Real(Scale(known=False, learnt=real(left).learnt or real(right).learnt))
@@ -363,6 +366,11 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
     if any(isinstance(value, Unknown) and value.kind is Kind.INPUT for value in (left, right)):
         return apply(run, op, node, [left, right], {})
     return unknown(run, node)
+
+
+def _real(value: Value, size: Dim | None) -> Scale:
+    """A value as a factor: a size where it is one and isn't an argument that may be any float."""
+    return scale_of(size) if size is not None and isinstance(value, Num) else real(value)
 
 
 def _plain_number(value: Value) -> Dim | None:
@@ -384,7 +392,37 @@ def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
     if dividend.exact_quotient(divisor) is None and dividend.value is None:
         frame = run.frames[-1]
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
-        run.divisions.append(Division(dividend, divisor, run.place(node), frame.symbol, frame.method))
+        in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))
+        run.divisions.append(Division(dividend, divisor, run.place(node), frame.symbol, frame.method, in_sight))
+
+
+def _left_over(run: Run, a: Dim, b: Dim, right: Value, node: cst.CSTNode) -> None:
+    """Note a guard's remainder, and the known numbers that leave one while an object is built."""
+    place = run.place(node)
+    if a.value is None or b.value is None:
+        run.guarded.append(place)
+    elif a.value % b.value and run.building:
+        at = right.place if isinstance(right, Num) and right.place is not None else place
+        run.remainders.append((Remainder(a.value, b.value, _text(getattr(node, "right", node)), at, place), run.building[-1]))
+
+
+def _text(node: cst.CSTNode) -> str:
+    """The last word of a name: `config.n_heads` → n_heads."""
+    match node:
+        case cst.Name(value=name) | cst.Attribute(attr=cst.Name(value=name)):
+            return name
+    return ""
+
+
+def _in_sight(symbol: Symbol) -> bool:
+    """Whether a size is a parameter, or a field of an object whose class was read with what it checks."""
+    key = symbol.key
+    while isinstance(key, tuple) and key and key[0] in ("attribute", "item"):
+        owner = key[1]
+        if not isinstance(owner, tuple) or owner[0] in ("param", "kwargs", "class"):
+            return False
+        key = owner
+    return True
 
 
 def truncated(run: Run, scale: Scale, node: cst.CSTNode) -> Value:

@@ -24,7 +24,11 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
     run.constructions.append((instance, tuple(args), dict(kwargs), run.place(node)))
     init = find_in_class(run, of, "__init__")
     if isinstance(init, Function):
-        inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), args, kwargs, node)
+        run.building.append(instance)
+        try:
+            inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), args, kwargs, node)
+        finally:
+            run.building.pop()
         return instance
     fields = dataclass_fields(run, of)
     if fields:

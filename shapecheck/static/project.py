@@ -72,6 +72,16 @@ class File:
             self._found[key] = self._define(name, block)
         return self._found[key]
 
+    def defined(self, name: str, block: Block) -> Any | None:
+        """What one block defines under a name, whatever the later ones do."""
+        last = self.outline.names.get(name)
+        if last and last[-1] is block:
+            return self.find(name, 1 << 30)
+        key = (name, block.row)
+        if key not in self._found:
+            self._found[key] = self._define(name, block)
+        return self._found[key]
+
     def _define(self, name: str, block: Block) -> Any | None:
         try:
             statements = self.slice(block).statements

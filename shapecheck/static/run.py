@@ -14,7 +14,7 @@ import libcst as cst
 from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Bound, BuiltLayer, Detail, Division, Step, Tensor, Trace
+from shapecheck.shapes.trace import Bound, BuiltLayer, Detail, Division, Remainder, Size, Step, Tensor, Trace
 from shapecheck.static.project import File
 from shapecheck.static.syntax import NodePlace, Slice
 from shapecheck.static.values import Cond, Const, Layer, Num, Unknown, Value, number
@@ -57,9 +57,14 @@ class Run:
     decisions: dict[object, bool] = field(default_factory=dict)
     told: dict[object, str] = field(default_factory=dict)  # decision → how a message names it
     frames: list[Frame] = field(default_factory=list)
+    sizes: list[Size] = field(default_factory=list)  # numbers put under names while a class was built
     layers: list[Any] = field(default_factory=list)  # every layer built, in order
     modules: dict[tuple[File, str, int], Any] = field(default_factory=dict)  # values of top-level assignments
     constructions: list[Any] = field(default_factory=list)
+    building: list[Any] = field(default_factory=list)  # the objects whose __init__ is being run
+    remainders: list[tuple[Remainder, Any]] = field(default_factory=list)  # of known numbers, with the object they are for
+    configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
+    guarded: list[Any] = field(default_factory=list)
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
@@ -78,7 +83,7 @@ class Run:
         return id(node), count
 
     def place(self, node: cst.CSTNode) -> NodePlace:
-        return NodePlace(self.frames[-1].slice, node)
+        return NodePlace(self.frames[-1].slice, node, self.frames[-1].symbol)
 
     def fresh(self, size: Dim, why: object = None, origin: Origin = Origin.OTHER) -> Factor:
         """A factor with an identity of its own."""
@@ -283,7 +288,7 @@ class Run:
         told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
         return Trace(
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
-            tuple(told), tuple(_tensors(result)), completed,
+            tuple(told), tuple(_tensors(result)), tuple(self.sizes), completed, tuple(self.guarded),
         )  # fmt: skip
 
 

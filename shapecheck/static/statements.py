@@ -8,7 +8,7 @@ from typing import Any
 import libcst as cst
 
 from shapecheck.shapes.dim import Dim
-from shapecheck.shapes.trace import Bound, Tensor
+from shapecheck.shapes.trace import Bound, Size, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.calls import Returned
 from shapecheck.static.expressions import evaluate, operate, unknown
@@ -57,6 +57,8 @@ def bind(run: Run, target: cst.BaseExpression, value: Value, scope: Scope) -> No
                 run.bound.append(Bound(name, known, run.place(target), run.frames[-1].symbol))
         case cst.Attribute(attr=cst.Name(value=name)):
             _set_attribute(run, evaluate(run, target.value, scope), name, value)
+            if isinstance(value, Num) and run.frames[-1].method == "__init__":
+                run.sizes.append(Size(name, value.dim, run.place(target)))
         case cst.Tuple(elements=elements) | cst.List(elements=elements):
             _bind_elements(run, elements, value, scope, target)
         case cst.Subscript():

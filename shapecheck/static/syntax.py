@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from shapecheck.rule import Span
 from shapecheck.static.locate import Block, TooDeep, blocks, check_length
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +52,13 @@ class Slice:
         return Span(where.start.line + above, where.start.column + 1, where.end.line + above, where.end.column + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NodePlace:
     """A node of a slice as a Place: the span is looked up only when a finding needs it."""
 
-    slice: Slice = field(compare=False)
+    slice: Slice
     node: cst.CSTNode
+    frame: str = ""  # the class or function in whose body it stands
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NodePlace) and self.node is other.node
@@ -100,13 +98,22 @@ def problem(text: str) -> SyntaxProblem | None:
     return None
 
 
+def _words(error: cst.ParserSyntaxError) -> tuple[int, int, str]:
+    """Where libcst stopped and what it wanted: `parser error: error at 2:4: expected one of …`."""
+    found = re.search(r"error at (\d+):(\d+): (.*)", error.message, re.DOTALL)
+    if found is None:
+        return error.raw_line, error.raw_column + 1, error.message.strip().splitlines()[0]
+    said = " ".join(found[3].split())
+    return int(found[1]), int(found[2]) + 1, said if len(said) < 80 else said[:77] + "…"
+
+
 def parse_problem(text: str) -> SyntaxProblem | None:
     """What libcst says against the text."""
     try:
         cst.parse_module(text)
     except cst.ParserSyntaxError as error:
-        row, column = error.raw_line, error.raw_column + 1
-        return SyntaxProblem(Span(row, column, row, column), error.message.strip().splitlines()[0])
+        row, column, said = _words(error)
+        return SyntaxProblem(Span(row, column, row, column), said)
     except (RecursionError, UnicodeError, ValueError) as error:
         return SyntaxProblem(Span(1, 1, 1, 1), f"{type(error).__name__}: {error}")
     return None

@@ -32,9 +32,10 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Num:
-    """A whole number."""
+    """A whole number; `place` is where it was written down, for one that was."""
 
     dim: Dim
+    place: NodePlace | None = field(compare=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Contraction, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.ops.matmul import agree, differ, weighted
+from shapecheck.static.ops.matmul import agree, differ, renewed, weighted
 from shapecheck.static.values import Const, Seq, Value
 
 
@@ -115,6 +115,9 @@ def _result(
             raise Lost("einsum")
         else:
             axis, holder = axes[name]
+            if any(isinstance(other, Axis) and axis.ids & other.ids for other in entries):
+                axis = renewed(run, axis, Shape(tuple(entries)))
+                axes[name] = (axis, holder)
             brought = mixed and holder.origin is Origin.PARAMETER and sum(name in names for names in inputs) == 1
             entries.append(weighted(run, axis) if brought else axis)
     shape = Shape(tuple(entries))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shapecheck.shapes.dim import ONE, Dim, Function, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Applied, Tensor
-from shapecheck.static.ops import Call, Lost
+from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.einops import rearrange_layer
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.reduce import softened
@@ -324,6 +324,21 @@ def pool(call: Call, layer_: Layer) -> Value:
     tensor = call.tensor(0, "input")
     shape = call.shape(tensor, -rank)
     return call.emit([tensor], _spatial(call, layer_, shape, rank), op="pool")
+
+
+@op("avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d")
+def pool_function(call: Call) -> Value:
+    names = ("input", *_POOL)
+    arguments = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
+    kind = ("Avg" if call.name.startswith("avg") else "Max") + "Pool" + call.name[-2:]
+    return pool(call, Layer(kind, arguments, call.run.key(call.node), call.run.place(call.node)))
+
+
+@op("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d")
+def adaptive_function(call: Call) -> Value:
+    kind = "Adaptive" + ("Avg" if "avg" in call.name else "Max") + "Pool" + call.name[-2:]
+    size = call.get(1, "output_size", NONE)
+    return adaptive(call, Layer(kind, {"output_size": size}, call.run.key(call.node), call.run.place(call.node)))
 
 
 @layer("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shapecheck.shapes.dim import Dim, Kind
-from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
+from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Applied, Contraction, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
@@ -42,6 +42,7 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
         agree(run, inner, other)
     m = weighted(run, m) if b.origin is Origin.PARAMETER else m
     n = weighted(run, n) if a.origin is Origin.PARAMETER else n
+    m = renewed(run, m, Shape((*batch.entries, n)))
     shape = Shape((*batch.entries, n, m))
     detail = Contraction(((inner, other),), (n,), (m,), clash, _ratio(run, clash))
     return call.emit([a, b], shape, detail, op="matmul", memory=in_order(run, shape))
@@ -62,6 +63,16 @@ def _vector(call: Call, a: Tensor, b: Tensor, left: Shape, right: Shape) -> Valu
 def weighted(run: Run, axis: Axis) -> Axis:
     """The axis that a product with a parameter brings: output features, like a layer's."""
     return run.axis(axis.size, Origin.LAYER) if axis.factors else axis
+
+
+def renewed(run: Run, axis: Axis, others: Shape) -> Axis:
+    """The axis with an identity of its own where another already has it: scores are [t, t], and only one is the keys."""
+    taken = {factor.id for factor in others.factors()}
+    if not axis.ids & taken:
+        return axis
+    return Axis(tuple(
+        Factor(factor.size, run.fresh(factor.size).id, factor.origin, factor.part, factor.whole) for factor in axis.factors
+    ))  # fmt: skip
 
 
 def _ratio(run: Run, clash: tuple[Axis, Axis] | None) -> Dim | None:

@@ -1,0 +1,62 @@
+"""Scores that reach the softmax unscaled.
+
+The product of a query and a key of head_dim features has a variance of head_dim. Undivided by sqrt(head_dim) it drives
+the softmax into its flat ends, where gradients vanish. Learnt temperatures, normalised queries and keys, a stated
+factor of 1, and a learnt bias added to the scores (T5) are taken for intent.
+
+    class Attention(nn.Module):
+        def __init__(self, d_model, n_heads):
+            super().__init__()
+            assert d_model % n_heads == 0
+            self.n_heads, self.head_dim = n_heads, d_model // n_heads
+            self.qkv = nn.Linear(d_model, 3 * d_model)
+            self.out_proj = nn.Linear(d_model, d_model)
+
+        def forward(self, x):
+            b, t, d = x.shape
+            q, k, v = self.qkv(x).view(b, t, 3, self.n_heads, self.head_dim).permute(2, 0, 3, 1, 4)
+            weights = (q @ k.transpose(-2, -1)).softmax(dim=-1)  # expect: ATN012
+            return self.out_proj((weights @ v).transpose(1, 2).reshape(b, t, d))
+
+Scale by the square root of head_dim:
+
+    class Attention(nn.Module):
+        def __init__(self, d_model, n_heads):
+            super().__init__()
+            assert d_model % n_heads == 0
+            self.n_heads, self.head_dim = n_heads, d_model // n_heads
+            self.qkv = nn.Linear(d_model, 3 * d_model)
+            self.out_proj = nn.Linear(d_model, d_model)
+
+        def forward(self, x):
+            b, t, d = x.shape
+            q, k, v = self.qkv(x).view(b, t, 3, self.n_heads, self.head_dim).permute(2, 0, 3, 1, 4)
+            weights = (q @ k.transpose(-2, -1) * self.head_dim**-0.5).softmax(dim=-1)
+            return self.out_proj((weights @ v).transpose(1, 2).reshape(b, t, d))
+
+Vaswani et al. 2017, Attention Is All You Need, section 3.2.1
+"""
+
+from collections.abc import Iterator
+
+from shapecheck.rule import Draft, Holds, Severity
+from shapecheck.shapes.attention import has_heads
+from shapecheck.shapes.trace import Trace
+
+code, severity, holds = "ATN012", Severity.WARNING, Holds.REACHING
+
+
+def check(trace: Trace) -> Iterator[Draft]:
+    for attention in trace.attentions:
+        scale, width = attention.scale, attention.width
+        if attention.kernel or scale is None or width is None or attention.context is None:
+            continue
+        stated = attention.scalings or attention.biased or not scale.known or scale.learnt
+        if not stated and has_heads(trace, attention) and all(axis.ids for axis in width):
+            yield Draft(
+                attention.softmax.place,
+                f"the scores reach softmax unscaled: products over {width[0]} features",
+                outcome="silent: the softmax saturates",
+                help=f"multiply the scores by `{width[0]} ** -0.5`",
+                step=attention.softmax.index,
+            )

@@ -1,0 +1,96 @@
+"""Divisions that must come out even: which are owed a check, and what happens where there is none."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from shapecheck.shapes.dim import Dim, Function, Kind, product
+from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.reshape import Verdict
+from shapecheck.shapes.trace import Applied, Division, Reshape
+
+if TYPE_CHECKING:
+    from shapecheck.shapes.trace import Trace
+
+
+class Consequence(enum.Enum):
+    """What sizes that don't divide lead to."""
+
+    RAISES = "raises"
+    NARROWER = "narrower"
+    OTHER_COUNT = "other count"
+
+
+def splitting(trace: Trace) -> Iterator[Division]:
+    """Divisions of sizes by a number of heads, checked or not: quotient and divisor are parts of one tensor."""
+    for division in trace.divisions:
+        quotient = (trace.facts.resolve(division.dividend) // trace.facts.resolve(division.divisor)).function
+        if quotient is not None and _splits_heads(trace, quotient):
+            yield division
+
+
+def owed(trace: Trace) -> Iterator[Division]:
+    """Divisions of sizes from `__init__` that nothing checks, and that split or join heads."""
+    seen = set()
+    for division in trace.divisions:
+        dividend, divisor = trace.facts.resolve(division.dividend), trace.facts.resolve(division.divisor)
+        pair = (dividend, divisor)
+        if pair in seen or not division.in_sight or divisor.value is not None:
+            continue
+        seen.add(pair)
+        kinds = {symbol.kind for dim in pair for symbol in dim.symbols()}
+        if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or not trace.facts.owes(dividend, divisor):
+            continue
+        quotient = (dividend // divisor).function
+        if quotient is not None and _splits_heads(trace, quotient):
+            yield division
+
+
+def _splits_heads(trace: Trace, quotient: Function) -> bool:
+    """Whether a step has the quotient and its divisor as parts of one tensor: heads of head_dim."""
+    divisor = quotient.arguments[1]
+    for step in trace.steps:
+        if not isinstance(step.detail, Reshape):
+            continue
+        for sizes in (step.detail.new, tuple(axis.size for axis in step.detail.old)):
+            known = [trace.facts.resolve(size) for size in sizes]
+            whole = product(known)
+            has = any(quotient in set(size.atoms()) for size in known)
+            if has and whole.exact_quotient(divisor * Dim.of(quotient)) is not None:
+                return True
+    return False
+
+
+def consequence(trace: Trace, division: Division) -> tuple[Consequence, str]:
+    """What the trace does where the division leaves a remainder: the first step that no longer fits, in torch's words."""
+    facts = trace.facts
+    for step in trace.steps:
+        match step.detail:
+            case Reshape(regrouping=regrouping, old=old, new=new, inferred=inferred, what=what):
+                if regrouping.verdict is not Verdict.REGROUPED:
+                    continue
+                fits = _same(facts, product([axis.size for axis in old]), product(list(new)))
+                if fits or step.lost_by:
+                    continue
+                sizes = ", ".join(str(facts.resolve(size)) for size in new)
+                if inferred is not None and not _is_quotient(new[inferred], division, facts):
+                    return Consequence.OTHER_COUNT, f"silent or raises: the -1 of [{sizes}] takes what the heads leave over"
+                if what in ("rearrange", "repeat", "reduce"):
+                    return Consequence.RAISES, "raises at the first forward: einops can't divide the axis in chunks"
+                return Consequence.RAISES, f"raises at the first forward: shape '[{sizes}]' is invalid for input of size …"
+            case Applied(takes=Dim() as takes, got=got) if got is not None:
+                if facts.same(takes, got.size) and not _same(facts, takes, got.size):
+                    return Consequence.RAISES, "raises at the first forward: mat1 and mat2 shapes cannot be multiplied"
+    quotient = facts.resolve(division.dividend // division.divisor)
+    return Consequence.NARROWER, f"silent: the heads are {quotient} wide, together narrower than {facts.resolve(division.dividend)}"
+
+
+def _same(facts: Facts, a: Dim, b: Dim) -> bool:
+    """Whether two sizes are the same without any division being taken to come out even."""
+    return facts.resolve(a) == facts.resolve(b)
+
+
+def _is_quotient(size: Dim, division: Division, facts: Facts) -> bool:
+    return facts.resolve(size) == facts.resolve(division.dividend // division.divisor)

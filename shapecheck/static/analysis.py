@@ -1,0 +1,204 @@
+"""Source → traces → findings: every root is traced, every rule asked, and what they say is put together."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from shapecheck.rule import Draft, Finding, Holds, Related, Rule, Span
+from shapecheck.shapes.trace import Construction, Trace
+from shapecheck.source import Source
+from shapecheck.static.constructions import constructions
+from shapecheck.static.locate import TooDeep
+from shapecheck.static.paths import Root, Traced, traced
+from shapecheck.static.project import File, Project
+from shapecheck.static.roots import Candidates, candidates, resolved
+from shapecheck.static.syntax import NodePlace, SyntaxProblem, problem
+from shapecheck.static.values import Class
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A crash of our own on one class or function; the run goes on."""
+
+    symbol: str
+    rule: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All that is found in one file."""
+
+    findings: tuple[Finding, ...] = ()
+    syntax_errors: tuple[SyntaxProblem, ...] = ()
+    defects: tuple[Defect, ...] = ()
+
+
+def analyse(source: Source, project: Project, rules: Sequence[Rule], scope: str) -> Analysis:
+    """Everything that `rules` find in a file."""
+    wrong = problem(source.text)
+    if wrong is not None:
+        return Analysis(syntax_errors=(wrong,))
+    subject = Subject(File(source.path, source.text, project, notebook=bool(source.cells)), scope)
+    defects: list[Defect] = []
+    found: dict[tuple[str, Path, Span], Finding] = {}
+    for of in subject.roots:
+        name = of.of.name
+        for finding in _guarded(lambda of=of: list(_findings(subject, of, rules, defects)), name, None, defects) or ():
+            found.setdefault((finding.code, finding.path, finding.span), finding)
+    for construction in _guarded(lambda: list(constructions(subject)), "<module>", None, defects) or ():
+        for rule in rules:
+            if rule.check_construction is None:
+                continue
+            check = rule.check_construction
+            for draft in _guarded(lambda: list(check(construction)), construction.symbol, rule.code, defects) or ():
+                finding = _finding(rule, draft, construction.symbol)
+                found.setdefault((finding.code, finding.path, finding.span), finding)
+    return Analysis(tuple(sorted(found.values(), key=lambda finding: finding.order)), (), tuple(defects))
+
+
+def _guarded(work: Callable[[], Any], symbol: str, rule: str | None, defects: list[Defect]) -> Any:
+    """The result of some work; a crash of ours is put down as a defect."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is reported as ours, and the run goes on)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        defects.append(Defect(symbol, rule, said))
+        return None
+
+
+class Subject:
+    """One file under analysis: its roots, each traced once."""
+
+    def __init__(self, file: File, scope: str) -> None:
+        self.file = file
+        self.scope = scope
+        self._traced: dict[int, Traced] = {}
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        try:
+            return candidates(self.file, self.scope)
+        except TooDeep:
+            return Candidates((), {})
+
+    @cached_property
+    def roots(self) -> list[Root]:
+        return [Root(of) for of in resolved(self.file, self.candidates.blocks)]
+
+    def traced(self, root: Root) -> Traced:
+        """The traces of a root; each can ask for those of the classes that build it."""
+        key = id(root.of.node)
+        if key not in self._traced:
+            self._traced[key] = Traced(root, (), 0)  # a class that owns itself
+            found = traced(root)
+
+            def owners() -> tuple[Trace, ...]:
+                return tuple(trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed)
+
+            traces = tuple(replace(trace, owners=owners) for trace in found.traces)
+            self._traced[key] = Traced(root, traces, found.left_out)
+        return self._traced[key]
+
+    def _owners(self, root: Root) -> Iterator[Root]:
+        if isinstance(root.of, Class):
+            for of in resolved(self.file, self.candidates.owners.get(root.of.name, ())):
+                if isinstance(of, Class):
+                    yield Root(of)
+
+
+# -- findings of one root ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Said:
+    """What a rule says of one path."""
+
+    rule: Rule
+    draft: Draft
+    path: int
+
+
+def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
+    traces = [trace for trace in subject.traced(root).traces if trace.completed]
+    said = [
+        Said(rule, draft, index)
+        for index, trace in enumerate(traces)
+        for rule in rules
+        for draft in _guarded(lambda rule=rule, trace=trace: list(rule.check(trace)), root.symbol, rule.code, defects) or ()
+    ]
+    proven = [one for one in said if _holds(one, said, traces)]
+    kept = [one for one in proven if not _follows(one, proven, traces[one.path])]
+    done: set[object] = set()
+    for one in kept:
+        keys = {(one.rule.code, one.draft.place), (one.rule.code, one.draft.key)} - {(one.rule.code, None)}
+        if keys & done:
+            continue
+        done |= keys
+        where = _where(one, said, traces)
+        yield _finding(one.rule, one.draft, root.symbol, where)
+
+
+def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
+    """Whether what is said of one path is said of as many as the rule asks for."""
+    if one.rule.holds is Holds.SOME:
+        return True
+    paths = {other.path for other in said if other.rule is one.rule and other.draft.place == one.draft.place}
+    if one.rule.holds is Holds.EVERY:
+        attending = {index for index, trace in enumerate(traces) if trace.attentions}
+        anywhere = {other.path for other in said if other.rule is one.rule}
+        return attending <= anywhere
+    return {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)} <= paths
+
+
+def _reaches(trace: Trace, draft: Draft) -> bool:
+    return draft.place in trace.places
+
+
+def _follows(one: Said, proven: list[Said], trace: Trace) -> bool:
+    """Whether a finding follows from another one of the same path, or is the same defect told by a lesser rule."""
+    if one.draft.step is None or one.rule.holds is Holds.EVERY:
+        return False
+    others = [other for other in proven if other.path == one.path and other.rule.holds is not Holds.EVERY and other is not one]
+    before = trace.ancestors(trace.steps[one.draft.step]) - {one.draft.step}
+    for other in others:
+        if other.draft.step is None:
+            continue
+        if other.draft.step in before and other.draft.place != one.draft.place:
+            return True
+        if other.draft.step == one.draft.step and other.rule.code < one.rule.code and other.rule.code[:3] != one.rule.code[:3]:
+            return True
+    return False
+
+
+def _where(one: Said, said: list[Said], traces: list[Trace]) -> str:
+    """On which paths a finding holds, where it doesn't hold on all that reach its place: `, where flash is false`."""
+    paths = {other.path for other in said if other.rule is one.rule and other.draft.place == one.draft.place}
+    rest = [trace for index, trace in enumerate(traces) if index not in paths and _reaches(trace, one.draft)]
+    if not rest:
+        return ""
+    common = set.intersection(*(set(traces[index].decisions) for index in paths))
+    telling = [decision for decision in traces[one.path].decisions if decision in common]
+    for told, value in telling:
+        if not any((told, value) in trace.decisions for trace in rest):
+            return f", where `{told}` is {str(value).lower()}"
+    return ", on some paths"
+
+
+def _finding(rule: Rule, draft: Draft, symbol: str, where: str = "") -> Finding:
+    place = draft.place
+    assert isinstance(place, NodePlace)
+    related = tuple(
+        Related(message, other.path, other.span) for message, other in draft.related if isinstance(other, NodePlace)
+    )
+    return Finding(
+        rule.code, rule.name, draft.severity or rule.severity, place.path, place.span, place.frame or symbol,
+        draft.message + where, draft.outcome, draft.help, related,
+    )  # fmt: skip
+
+
+__all__ = ["Analysis", "Construction", "Defect", "Subject", "analyse"]

@@ -1,0 +1,123 @@
+"""Classes built with known numbers by the top level of a file: calls, config literals, config objects passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import libcst as cst
+
+from shapecheck.shapes.dim import Kind, Symbol
+from shapecheck.shapes.trace import Argument, Construction, Place, Remainder, Trace
+from shapecheck.static.attributes import find_in_class
+from shapecheck.static.paths import Root
+from shapecheck.static.run import Dead, Frame, GiveUp, Run
+from shapecheck.static.scope import Scope
+from shapecheck.static.values import Class, Function, Instance, Num, Table, Value
+
+if TYPE_CHECKING:
+    from shapecheck.static.analysis import Subject
+
+
+def constructions(subject: Subject) -> Iterator[Construction]:
+    """Every construction of a class that attends, or builds one that does, with known numbers."""
+    names = {block.name for block in subject.candidates.blocks}
+    statements = [block for block in subject.file.outline.blocks if block.kind == "statement"]
+    if not any(name is not None and f"{name}(" in block.text for block in statements for name in names):
+        return
+    run = _top_level(subject, statements)
+    attending = {id(root.of.node): root for root in subject.roots if isinstance(root.of, Class)}
+    for instance, args, kwargs, place in run.constructions:
+        root = attending.get(id(instance.of.node))
+        if root is not None:
+            found = _construction(subject, run, root, instance, args, kwargs, place)
+            if found is not None:
+                yield found
+
+
+def _top_level(subject: Subject, statements: list[Any]) -> Run:
+    """Run the statements of the top level, in order."""
+    from shapecheck.static.statements import execute
+
+    run = Run({})
+    scope = Scope(subject.file, 0)
+    for block in statements:
+        slice_ = subject.file.slice(block)
+        scope.row = block.row
+        run.frames.append(Frame("<module>", slice_, "<module>"))
+        try:
+            execute(run, cst.IndentedBlock(slice_.statements), scope)
+        except (Dead, GiveUp):
+            pass
+        finally:
+            del run.frames[:]
+    return run
+
+
+def _construction(
+    subject: Subject, run: Run, root: Root, instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Value], place: Place
+) -> Construction | None:
+    arguments = list(_arguments(run, root, args, kwargs, place))
+    traces = tuple(trace for trace in subject.traced(root).traces if trace.completed)
+    numbers = tuple(_numbers(run, instance, args, kwargs))
+    divisions = tuple(_remainders(run, instance, traces, numbers))
+    if not divisions and not arguments:
+        return None
+    return Construction(root.symbol, place, divisions, numbers, tuple(arguments), traces)
+
+
+def _arguments(run: Run, root: Root, args: tuple[Any, ...], kwargs: dict[str, Value], place: Place) -> Iterator[Argument]:
+    """The known numbers that were given for parameters, each with the symbol that stands for it in the traces."""
+    assert isinstance(root.of, Class)
+    init = find_in_class(run, root.of, "__init__")
+    if not isinstance(init, Function) or not isinstance(init.node, cst.FunctionDef):
+        return
+    params = [param.name.value for param in (*init.node.params.params[1:], *init.node.params.kwonly_params)]
+    given = {**dict(zip(params, args, strict=False)), **kwargs}
+    for name, value in given.items():
+        if isinstance(value, Num) and value.dim.value is not None:
+            symbol = Symbol(name, Kind.CONSTRUCTOR, ("param", root.symbol, name))
+            yield Argument(symbol, value.dim.value, _argument_place(place, name, params))
+
+
+def _argument_place(place: Any, name: str, params: list[str]) -> Place:
+    """The argument of a call that was given for a parameter."""
+    from shapecheck.static.syntax import NodePlace
+
+    if isinstance(place.node, cst.Call):
+        for index, argument in enumerate(place.node.args):
+            by_name = argument.keyword is not None and argument.keyword.value == name
+            by_place = argument.keyword is None and not argument.star and index < len(params) and params[index] == name
+            if by_name or by_place:
+                return NodePlace(place.slice, argument, place.frame)
+    return place  # type: ignore[no-any-return]
+
+
+def _remainders(
+    run: Run, instance: Instance, traces: tuple[Trace, ...], numbers: tuple[tuple[str, int], ...]
+) -> Iterator[Remainder]:
+    """Divisions of this object that leave a remainder and split heads, as the class's traces tell."""
+    from shapecheck.shapes.obligations import splitting
+
+    splits = {division.place for trace in traces for division in splitting(trace)}
+    guards = {place for trace in traces for place in trace.guarded}
+    for remainder, owner in run.remainders:
+        if owner is instance and (remainder.division in splits or remainder.division in guards):
+            yield remainder
+            return
+
+
+def _numbers(run: Run, instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Value]) -> Iterator[tuple[str, int]]:
+    """The numbers with names that stand near: fields of the configs passed in, other arguments."""
+    for name, value in kwargs.items():
+        if isinstance(value, Num) and value.dim.value is not None:
+            yield name, value.dim.value
+    for value in (*args, *kwargs.values(), *run.configs):
+        items: dict[Any, Any] = {}
+        if isinstance(value, Instance):
+            items = value.attributes
+        elif isinstance(value, Table):
+            items = value.items
+        for name, one in items.items():
+            if isinstance(one, Num) and one.dim.value is not None and isinstance(name, str):
+                yield name, one.dim.value

@@ -1,0 +1,57 @@
+"""Which classes and functions of a file are traced: those that attend, and those that build or call them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shapecheck.static.locate import Block
+from shapecheck.static.project import File
+from shapecheck.static.values import Class, Function
+
+_FORWARD = re.compile(r"\bdef (?:forward|__call__)\b")
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The blocks to trace, and which class blocks name which others."""
+
+    blocks: tuple[Block, ...]
+    owners: dict[str, tuple[Block, ...]]
+
+
+def candidates(file: File, scope: str) -> Candidates:
+    """Attention blocks first, then the classes that name them, and the classes that name those."""
+    classes = [block for block in file.outline.blocks if block.kind == "class"]
+    functions = [block for block in file.outline.blocks if block.kind == "def"]
+    words = {id(block): set(_WORD.findall(block.text)) for block in (*classes, *functions)}
+    attending = [block for block in (*classes, *functions) if block.mentions_attention()]
+    names = {block.name for block in attending if block.name is not None}
+    called = {block.name for block in attending if block.kind == "def" and _is_called(block, classes, words)}
+    chosen = [block for block in attending if block.name not in called or block.kind == "class"]
+    near = [block for block in classes if block not in chosen and words[id(block)] & names]
+    if scope == "modules":
+        near += [block for block in classes if block not in chosen and block not in near and _FORWARD.search(block.text)]
+    every = [*chosen, *near]
+    owners = {
+        block.name: tuple(other for other in classes if other is not block and block.name in words[id(other)])
+        for block in every
+        if block.kind == "class" and block.name is not None
+    }
+    return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners)
+
+
+def _is_called(function: Block, classes: list[Block], words: dict[int, set[str]]) -> bool:
+    return any(function.name in words[id(block)] for block in classes)
+
+
+def resolved(file: File, blocks: tuple[Block, ...]) -> Iterator[Class | Function]:
+    """The classes and functions that blocks define, each definition of a name by itself."""
+    for block in blocks:
+        value = file.find(block.name, block.row) if block.name is not None and file.notebook else None
+        if value is None and block.name is not None:
+            value = file.defined(block.name, block)
+        if isinstance(value, Class | Function):
+            yield value
