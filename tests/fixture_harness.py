@@ -25,7 +25,7 @@ from typing import Any
 from tree import ROOT
 
 FIXTURES = ROOT / "fixtures"
-MAGIC = re.compile(r"^\s*[%!]")
+MAGIC = re.compile(r"\s*(?:[%!]|[\w.]+\s*=\s*[%!]|[\w.]+\?\??\s*$)")
 
 _EXPECTED = re.compile(r"""([A-Z]+\d+)(?:\s+(error|warning|info))?((?:\s+"[^"]*")*)""")
 _RUN = re.compile(r"""(?P<call>.+?)\s*->\s*(?:silent|raises\s+"(?P<message>[^"]+)")""")
