@@ -2,9 +2,9 @@
 
     python benchmarks/shape_coverage.py CACHE [LIBRARY …] [--losses 40] [--worst 0]
 
-CACHE is the folder of benchmarks/libraries.py. A tensor is a value bound on one line of one class, calls inlined; it
-counts as known when its shape is wholly known on every path that reaches the line (`[…]` and rows of unknown rank are
-not). --losses is the length of the list of ops and constructs that lose shapes, --worst lists so many classes with the
+CACHE is the folder of benchmarks/libraries.py. A tensor is a value bound to a name on one line, calls inlined, as
+`shapecheck show` lists them; it counts as known when its shape is wholly known wherever the line is reached (`[…]` and
+rows of unknown rank are not). --losses is the length of the list of ops and constructs that lose shapes, --worst lists so many classes with the
 most unknown tensors.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import libraries
 from libraries import Library
-from shapecheck.source import Unreadable, read
+from shapecheck.source import read
 from shapecheck.static import show
 from shapecheck.static.locate import picks
 from shapecheck.static.project import Project
@@ -75,8 +75,8 @@ def measure_file(path: Path) -> Coverage:
         for tensor in show(read(path, data), _project(path.parent), None):
             place = (tensor.symbol, tensor.row, tensor.column, tensor.name)
             lost[place] = lost.get(place) or tensor.lost_by
-    except Unreadable as error:
-        coverage.failures.append(f"{path}: {error}")
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is listed, and the other files are still counted)
+        coverage.failures.append(f"{path}: {type(error).__name__}: {error}")
     for (symbol, *_), by in lost.items():
         tensors, known = coverage.classes.get(f"{path}::{symbol}", (0, 0))
         coverage.classes[f"{path}::{symbol}"] = tensors + 1, known + (by is None)
@@ -99,12 +99,12 @@ def report(coverages: Iterable[Coverage], losses: int, worst: int) -> bool:
         total.add(coverage)
         kept = kept and coverage.known >= BOUNDS.get(coverage.name, 0) * coverage.tensors
     print(total.line())
-    print(*total.failures, sep="\n", end="\n" if total.failures else "")
+    print(*(f"failed: {failure}" for failure in total.failures), sep="\n")
     print(f"\nwhat loses shapes (tensors lost, of {total.tensors - total.known}):")
     print(*(f"{count:6}  {by}" for by, count in total.losses.most_common(losses)), sep="\n")
     unknown = sorted(total.classes.items(), key=lambda item: item[1][1] - item[1][0])
     print(*(f"{known:4} of {tensors:4} known  {name}" for name, (tensors, known) in unknown[:worst]), sep="\n")
-    return kept
+    return kept and not total.failures
 
 
 def main() -> int:
