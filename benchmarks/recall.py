@@ -8,6 +8,7 @@ disk is changed: the linter is handed the mutated text in the place of the file'
 """
 
 import argparse
+import ast
 import difflib
 import random
 import re
@@ -90,19 +91,24 @@ def draw(
 
 def attempt(operator: Operator, file: File, mutant: Mutant) -> Trial:
     text = file.text
-    known = {_key(finding) for finding in _findings(file, text, mutant.symbol)}
-    new = [one for one in _findings(file, mutant.apply(text), mutant.symbol) if _key(one) not in known]
+    found = _findings(file, mutant.apply(text), mutant.symbol)
+    known = {_key(finding) for finding in _findings(file, text, mutant.symbol)} if found else set()
+    new = [finding for finding in found if _key(finding) not in known]
     codes = sorted({finding.code for finding in new})
     caught = tuple(code for code in codes if code in operator.codes)
     return Trial(operator, file, mutant, caught, tuple(code for code in codes if code not in operator.codes))
 
 
 def _findings(file: File, text: str, symbol: str) -> list[Finding]:
-    """What is reported of a class when the file has this text."""
+    """What is reported inside a class when the file has this text."""
     analysis = analyse(Source(file.path, text), _project(file.path.parent), _rules(), "attention")
     if analysis.defects:
         print(f"defect: {file}: {analysis.defects[0]}", file=sys.stderr)
-    return [finding for finding in analysis.findings if finding.symbol.split(".")[0] == symbol]
+    rows = range(0)
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef) and node.name == symbol:
+            rows = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    return [finding for finding in analysis.findings if finding.span.row in rows]
 
 
 _project = cache(Project.of)
