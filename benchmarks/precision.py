@@ -31,6 +31,8 @@ JUDGED = Path(__file__).parent / "judged.jsonl"
 SIZE, SEED = 400, 0
 NOISIEST = "ATN003"
 
+UNJUDGED: dict[str, Any] = {"reported": True, "verdict": None, "why": None}
+
 Entry = dict[str, Any]  # a line of judged.jsonl
 Key = tuple[str, str, str, str, int, int]
 
@@ -89,9 +91,7 @@ def merge(drawn: Iterable[Entry], judged: Iterable[Entry]) -> list[Entry]:
     """The drawn findings with the verdicts that they had, and the others that have one."""
     now = {key(entry): entry for entry in drawn}
     known = {key(entry): entry for entry in judged}
-    entries = [
-        {"verdict": None, "why": None, **known.get(one, {}), **entry, "reported": True} for one, entry in now.items()
-    ]
+    entries = [{**entry, **UNJUDGED, **known.get(one, {}), **entry, "reported": True} for one, entry in now.items()]
     entries += [{**entry, "reported": False} for one, entry in known.items() if one not in now and entry["verdict"]]
     return sorted(entries, key=lambda entry: (not entry["reported"], key(entry)))
 
