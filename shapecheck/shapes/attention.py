@@ -368,8 +368,9 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
     while waiting and asked < 12:
         one = waiting.pop(0)
         asked += 1
-        owners = one.owners()
-        for owner in owners:
+        for owner in one.owners():
+            if one.symbol not in owner.built:
+                continue
             again = [other for other in owner.joins if other.step.place == join.step.place]
             if not again:
                 return Fate.LOST

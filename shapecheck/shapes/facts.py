@@ -51,7 +51,8 @@ class Facts:
         if (dim := self.bindings.get(atom)) is not None:
             return dim
         if (name := self.names.get(atom)) is not None and name != atom.name:
-            return Dim.of(Symbol(name, atom.kind, atom.key))
+            kind = Kind.OPAQUE if atom.kind is Kind.UNKNOWN else atom.kind
+            return Dim.of(Symbol(name, kind, atom.key))
         return None
 
     def simplify(self, dim: Dim) -> Dim:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from shapecheck.shapes.dim import Dim, Function, Kind, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.reshape import Verdict
-from shapecheck.shapes.trace import Applied, Division, Reshape
+from shapecheck.shapes.shape import Origin
+from shapecheck.shapes.trace import Applied, Division, Joined, Reshape
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace
@@ -37,27 +38,47 @@ def owed(trace: Trace) -> Iterator[Division]:
     for division in trace.divisions:
         dividend, divisor = trace.facts.resolve(division.dividend), trace.facts.resolve(division.divisor)
         pair = (dividend, divisor)
-        if pair in seen or not division.in_sight or divisor.value is not None:
+        if pair in seen or not division.in_sight or division.fallback or divisor.value is not None:
             continue
         seen.add(pair)
         kinds = {symbol.kind for dim in pair for symbol in dim.symbols()}
         if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or not trace.facts.owes(dividend, divisor):
             continue
         quotient = (dividend // divisor).function
-        if quotient is not None and _splits_heads(trace, quotient):
+        if quotient is not None and not _checked_by_owners(trace, division) and _splits_heads(trace, quotient):
             yield division
 
 
+def _checked_by_owners(trace: Trace, division: Division) -> bool:
+    """Whether every class that builds this one checks the division first."""
+    checked = []
+    for owner in trace.owners():
+        if trace.symbol in owner.built:
+            same = [other for other in owner.divisions if other.place == division.place]
+            checked.append(bool(same) and not any(
+                owner.facts.owes(owner.facts.resolve(other.dividend), owner.facts.resolve(other.divisor)) for other in same
+            ))  # fmt: skip
+    return bool(checked) and all(checked)
+
+
+_OF_HEADS = frozenset({Origin.LAYER, Origin.LIST, Origin.REPEAT})
+
+
 def _splits_heads(trace: Trace, quotient: Function) -> bool:
-    """Whether a step has the quotient and its divisor as parts of one tensor: heads of head_dim."""
+    """Whether a step has the quotient and its divisor as parts of one tensor's features: heads of head_dim."""
     divisor = quotient.arguments[1]
     for step in trace.steps:
-        if not isinstance(step.detail, Reshape):
+        if isinstance(step.detail, Reshape):
+            groups = [step.detail.old, step.detail.regrouping.axes]
+        elif isinstance(step.detail, Joined) or step.op in ("repeat", "repeat_interleave"):
+            shape = trace.shape(step.result)
+            groups = [shape.axes or ()] if shape is not None else []
+        else:
             continue
-        for sizes in (step.detail.new, tuple(axis.size for axis in step.detail.old)):
-            known = [trace.facts.resolve(size) for size in sizes]
-            whole = product(known)
-            has = any(quotient in set(size.atoms()) for size in known)
+        for axes in groups:
+            factors = [(trace.facts.resolve(factor.size), factor.origin) for axis in axes for factor in axis.factors]
+            whole = product([size for size, _ in factors])
+            has = any(quotient in set(size.atoms()) and origin in _OF_HEADS for size, origin in factors)
             if has and whole.exact_quotient(divisor * Dim.of(quotient)) is not None:
                 return True
     return False

@@ -112,7 +112,8 @@ def _align(
                 taken.append(part)
                 rest.insert(0, remainder)
                 break
-            if ordered and _exchanged(left, need, rest, new[place + 1 :], facts):
+            shifted = len(old) == len(new) and not _features((factor, *rest))
+            if ordered and not shifted and _exchanged(left, need, rest, new[place + 1 :], facts):
                 axes.append(Axis((*taken, fresh(need, "scrambled"))))
                 axes += [Axis((fresh(after, "scrambled"),)) for after in new[place + 1 :]]
                 return Regrouping(Verdict.SCRAMBLED, tuple(axes), left, need)
@@ -178,6 +179,11 @@ def _exchanged(left: Dim, need: Dim, rest: Sequence[Factor], later: Sequence[Dim
     stood_later = facts.divide(product([factor.size for factor in rest]), need)
     comes_later = facts.divide(product(list(later)), left)
     return stood_later is not None and comes_later is not None
+
+
+def _features(factors: Sequence[Factor]) -> bool:
+    """Whether features or heads are among the factors: two lengths may be exchanged on purpose (the relative shift)."""
+    return any(factor.origin in (Origin.LAYER, Origin.LIST) for factor in factors)
 
 
 def _opaque(dim: Dim) -> bool:

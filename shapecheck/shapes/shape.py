@@ -63,10 +63,11 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Axes whose number isn't known."""
+    """Axes whose number isn't known. `given` where they belong to an argument of forward: its sizes are the user's."""
 
     key: object
     name: str = field(compare=False, default="…")
+    given: bool = field(compare=False, default=False)
 
     def __str__(self) -> str:
         return f"*{self.name}"

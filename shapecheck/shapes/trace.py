@@ -186,6 +186,7 @@ class Division:
     """A division of sizes as it was written: `d_out // num_heads`.
 
     `in_sight` is False where a size comes from an object whose class can't be read: it may check what it holds.
+    `fallback` where it is only taken because a width of its own wasn't given: `head_dim or dim // heads`.
     """
 
     dividend: Dim
@@ -194,6 +195,7 @@ class Division:
     frame: str
     method: str
     in_sight: bool = True
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ class BuiltLayer:
     takes: Dim | None
     gives: Dim | None
     in_init: bool
+    heads: Dim | None = None  # of nn.MultiheadAttention, whose width is `takes`
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +275,7 @@ class Trace:
     sizes: tuple[Size, ...] = ()
     completed: bool = True
     guarded: tuple[Place, ...] = ()  # remainders that a guard looks at
+    built: frozenset[str] = frozenset()  # the classes of the project that it builds
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
 
     @cached_property

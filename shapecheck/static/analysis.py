@@ -14,7 +14,7 @@ from shapecheck.shapes.trace import Construction, Trace
 from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
 from shapecheck.static.locate import TooDeep
-from shapecheck.static.paths import Root, Traced, traced
+from shapecheck.static.paths import MOST_PATHS, MOST_WORK, NEAR, Root, Traced, traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.roots import Candidates, candidates, resolved
 from shapecheck.static.syntax import NodePlace, SyntaxProblem, problem
@@ -97,7 +97,7 @@ class Subject:
         key = id(root.of.node)
         if key not in self._traced:
             self._traced[key] = Traced(root, (), 0)  # a class that owns itself
-            found = traced(root)
+            found = traced(root, *((MOST_PATHS, MOST_WORK) if self._attends(root) else NEAR))
 
             def owners() -> tuple[Trace, ...]:
                 return tuple(trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed)
@@ -105,6 +105,9 @@ class Subject:
             traces = tuple(replace(trace, owners=owners) for trace in found.traces)
             self._traced[key] = Traced(root, traces, found.left_out)
         return self._traced[key]
+
+    def _attends(self, root: Root) -> bool:
+        return root.of.slice.block.mentions_attention()
 
     def _owners(self, root: Root) -> Iterator[Root]:
         if isinstance(root.of, Class):

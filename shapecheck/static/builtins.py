@@ -79,8 +79,9 @@ def _zip(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
     columns = [list(iterations(run, arg, node)) for arg in args]
     many = [item for column in columns for item in column if isinstance(item, Many)]
     if many:
-        firsts = [column[0] if column else _unknown(run, node) for column in columns]
-        elements = [first.element if isinstance(first, Many) else first for first in firsts]
+        elements = [
+            column[0].element if len(column) == 1 and isinstance(column[0], Many) else _unknown(run, node) for column in columns
+        ]
         return Seq([Many(Seq(elements), many[0].count)], is_list=True)
     return Seq([Seq(list(items)) for items in zip(*columns, strict=False)], is_list=True)
 

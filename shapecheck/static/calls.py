@@ -271,7 +271,7 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
     for param in listed:
         name = param.name.value
         annotation = param.annotation.annotation if param.annotation is not None else None
-        text = cst.Module(body=[]).code_for_node(annotation) if annotation is not None else ""
+        text = run.frames[-1].slice.code(annotation) if annotation is not None else ""
         default: object = MISSING
         if param.default is not None:
             value = evaluate(run, param.default, scope)

@@ -10,7 +10,9 @@ import libcst as cst
 from shapecheck.shapes.dim import Kind, Symbol
 from shapecheck.shapes.trace import Argument, Construction, Place, Remainder, Trace
 from shapecheck.static.attributes import find_in_class
+from shapecheck.static.calls import inline, root_arguments
 from shapecheck.static.paths import Root
+from shapecheck.static.roots import resolved
 from shapecheck.static.run import Dead, Frame, GiveUp, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.values import Class, Function, Instance, Num, Table, Value
@@ -21,25 +23,41 @@ if TYPE_CHECKING:
 
 def constructions(subject: Subject) -> Iterator[Construction]:
     """Every construction of a class that attends, or builds one that does, with known numbers."""
-    names = {block.name for block in subject.candidates.blocks}
-    statements = [block for block in subject.file.outline.blocks if block.kind == "statement"]
-    if not any(name is not None and f"{name}(" in block.text for block in statements for name in names):
-        return
-    run = _top_level(subject, statements)
+    names = {f"{block.name}(" for block in subject.candidates.blocks if block.kind == "class"}
+    blocks = subject.file.outline.blocks
+    statements = [block for block in blocks if block.kind == "statement"]
+    runs = []
+    if any(name in block.text for block in statements for name in names):
+        runs.append(_top_level(subject, statements))
+    builders = [block for block in blocks if block.kind == "def" and any(name in block.text for name in names)]
+    runs += [_builder(of) for of in resolved(subject.file, tuple(builders)) if isinstance(of, Function)]
     attending = {id(root.of.node): root for root in subject.roots if isinstance(root.of, Class)}
-    for instance, args, kwargs, place in run.constructions:
-        root = attending.get(id(instance.of.node))
-        if root is not None:
-            found = _construction(subject, run, root, instance, args, kwargs, place)
-            if found is not None:
-                yield found
+    for run in runs:
+        for instance, args, kwargs, place in run.constructions:
+            root = attending.get(id(instance.of.node))
+            if root is not None:
+                found = _construction(subject, run, root, instance, args, kwargs, place)
+                if found is not None:
+                    yield found
+
+
+def _builder(of: Function) -> Run:
+    """Run a function that builds classes, its arguments unknown."""
+    run = Run({}, configs_noted=True)
+    run.frames.append(Frame(of.name, of.slice, "<builder>"))
+    try:
+        if isinstance(of.node, cst.FunctionDef):
+            inline(run, of, [], root_arguments(run, of.node.params, Kind.CONFIG, of.name, of.scope), of.node)
+    except (Dead, GiveUp):
+        pass
+    return run
 
 
 def _top_level(subject: Subject, statements: list[Any]) -> Run:
     """Run the statements of the top level, in order."""
     from shapecheck.static.statements import execute
 
-    run = Run({})
+    run = Run({}, configs_noted=True)
     scope = Scope(subject.file, 0)
     for block in statements:
         slice_ = subject.file.slice(block)

@@ -151,7 +151,7 @@ def _dict(run: Run, node: cst.Dict, scope: Scope) -> Value:
                 table.items[dim.value] = value
             case _:
                 table.open = True
-    if run.frames[-1].method == "<module>":
+    if run.configs_noted:
         run.configs.append(table)
     return table
 
@@ -208,8 +208,24 @@ def _lambda(run: Run, node: cst.Lambda, scope: Scope) -> Value:
 
 # -- conditions ----------------------------------------------------------------------------------------------------------
 def _conditional(run: Run, node: cst.IfExp, scope: Scope) -> Value:
-    answer = conditions.test(run, evaluate(run, node.test, scope), node.test)
-    return evaluate(run, node.body if answer else node.orelse, scope)
+    cond = evaluate(run, node.test, scope)
+    answer = conditions.test(run, cond, node.test)
+    chosen = node.body if answer else node.orelse
+    match cond:
+        case Cond("none", _) if answer:
+            return _default(run, chosen, scope)
+        case Cond("not", (Cond("none", _),)) | Unknown(optional=True) if not answer:
+            return _default(run, chosen, scope)
+    return evaluate(run, chosen, scope)
+
+
+def _default(run: Run, node: cst.BaseExpression, scope: Scope) -> Value:
+    """The value of an expression that is only taken where something wasn't given."""
+    run.fallback += 1
+    try:
+        return evaluate(run, node, scope)
+    finally:
+        run.fallback -= 1
 
 
 def _boolean(run: Run, node: cst.BooleanOperation, scope: Scope) -> Value:
@@ -221,7 +237,7 @@ def _boolean(run: Run, node: cst.BooleanOperation, scope: Scope) -> Value:
     if isinstance(left, Unknown) and (left.optional or left.flag) and not is_and:  # `dim_out or dim`
         if conditions.test(run, left, node.left):
             return run.settled(left)
-        return evaluate(run, node.right, scope)
+        return _default(run, node.right, scope)
     if isinstance(left, Unknown) and not left.optional and not left.flag and left.kind is not Kind.OPAQUE and not is_and:
         return left
     before = dict(run.decisions)
@@ -393,7 +409,8 @@ def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
         frame = run.frames[-1]
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
         in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))
-        run.divisions.append(Division(dividend, divisor, run.place(node), frame.symbol, frame.method, in_sight))
+        fallback = run.fallback > 0
+        run.divisions.append(Division(dividend, divisor, run.place(node), frame.symbol, frame.method, in_sight, fallback))
 
 
 def _left_over(run: Run, a: Dim, b: Dim, right: Value, node: cst.CSTNode) -> None:
@@ -495,7 +512,8 @@ def _call(run: Run, node: cst.Call, scope: Scope) -> Value:
     args: list[Any] = []
     kwargs: dict[str, Value] = {}
     for argument in node.args:
-        value = evaluate(run, argument.value, scope)
+        is_default = len(args) == 2 and isinstance(function, External) and function.path == "builtins.getattr"
+        value = (_default if is_default else evaluate)(run, argument.value, scope)
         if argument.keyword is not None:
             kwargs[argument.keyword.value] = value
         elif argument.star == "*":

@@ -81,6 +81,9 @@ def blocks(text: str) -> list[Block]:
     return list(_cut(text, starts))
 
 
+_TRAILING = re.compile(r"(?:\n(?:#[^\n]*)?)+\Z")  # blank lines and comments at the margin belong to nobody
+
+
 def _cut(text: str, starts: list[int]) -> Iterator[Block]:
     row, last, decorated = 1, 0, -1
     for index, start in enumerate(starts):
@@ -92,7 +95,7 @@ def _cut(text: str, starts: list[int]) -> Iterator[Block]:
         decorated = -1
         row += text.count("\n", last, begin)
         last = begin
-        body = text[begin:end]
+        body = _TRAILING.sub("", text[begin:end])
         head = _HEAD.match(text, start)
         yield Block(head["kind"] if head else "statement", head["name"] if head else None, body, row)
 

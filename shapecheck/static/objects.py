@@ -7,9 +7,10 @@ from typing import Any
 import libcst as cst
 
 from shapecheck.shapes.dim import Kind
+from shapecheck.shapes.trace import Size
 from shapecheck.static.attributes import decorators, external_bases, find_in_class, is_module, lineage
 from shapecheck.static.run import DEEPEST_CALL, Run
-from shapecheck.static.values import MISSING, Class, Function, Instance, Many, Num, Real, Seq, Unknown, Value
+from shapecheck.static.values import MISSING, Class, Function, Instance, Many, Num, Real, Seq, Unknown, Value, number
 
 
 def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
@@ -23,6 +24,7 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
     instance = Instance(of, run.key(node))
     run.constructions.append((instance, tuple(args), dict(kwargs), run.place(node)))
     init = find_in_class(run, of, "__init__")
+    _note_sizes(run, of, init, args, kwargs, node)
     if isinstance(init, Function):
         run.building.append(instance)
         try:
@@ -43,6 +45,18 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
         return instance
     instance.open = True
     return instance
+
+
+def _note_sizes(run: Run, of: Class, init: Value | None, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> None:
+    """Note the numbers that one module's `__init__` builds another one with."""
+    if run.frames[-1].method != "__init__" or not isinstance(node, cst.Call) or not isinstance(init, Function):
+        return
+    params = init.node.params.params[1:]
+    given = [(param.name.value, value) for param, value in zip(params, args, strict=False)] + list(kwargs.items())
+    for (name, value), argument in zip(given, node.args, strict=False):
+        size = number(value) if isinstance(value, Num | Unknown) else None
+        if size is not None:
+            run.sizes.append(Size(name, size, run.place(argument), of.name))
 
 
 def is_tuple(run: Run, of: Class) -> bool:
@@ -132,7 +146,7 @@ def _field(of: Class, key: object, name: str, default: Value | None, field: cst.
     from shapecheck.static.calls import _plain
 
     plain = _plain(default) if default is not None else MISSING
-    text = cst.Module(body=[]).code_for_node(field.annotation.annotation)
+    text = of.slice.code(field.annotation.annotation)
     optional = plain is None or "None" in text or "Optional" in text
     return Unknown(("attribute", ("open", key), name), name, Kind.CONFIG, plain, optional, isinstance(plain, bool))
 

@@ -22,7 +22,8 @@ from shapecheck.static.run import Dead, Frame, GiveUp, Run
 from shapecheck.static.values import NONE, Class, Function, Instance, Value
 
 MOST_PATHS = 64
-MOST_WORK = 250_000  # expressions evaluated for one class, all its paths together
+MOST_WORK = 8_000  # expressions evaluated for one class, all its paths together
+NEAR = (8, 2_500)  # the same for a class that only builds or calls one that attends
 FORWARDS = ("forward", "__call__")
 
 
@@ -46,15 +47,18 @@ class Traced:
     left_out: int
 
 
-def traced(root: Root) -> Traced:
+def traced(root: Root, most_paths: int = MOST_PATHS, most_work: int = MOST_WORK) -> Traced:
     """Every path of a root, as far as the limits go."""
     waiting: deque[dict[object, bool]] = deque([{}])
     found: list[Trace] = []
     work = 0
-    while waiting and len(found) < MOST_PATHS and work < MOST_WORK:
+    seed: Facts | None = None
+    while waiting and len(found) < most_paths and work < most_work:
         forced = waiting.popleft()
-        run, trace = _path(root, forced)
+        run, trace = _path(root, forced, seed)
         work += run.nodes
+        if seed is None:
+            seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
         found.append(trace)
         keys = list(run.decisions)
         last = max((keys.index(key) for key in forced if key in run.decisions), default=-1)
@@ -63,8 +67,15 @@ def traced(root: Root) -> Traced:
     return Traced(root, tuple(found), len(waiting))
 
 
-def _path(root: Root, forced: dict[object, bool]) -> tuple[Run, Trace]:
-    """One path; run again with what it learnt about ranks where that came too late."""
+def _path(root: Root, forced: dict[object, bool], seed: Facts | None) -> tuple[Run, Trace]:
+    """One path; run again with what it learnt about ranks where that came too late.
+
+    The ranks that the first path found are tried for the others, and dropped where they don't fit.
+    """
+    if seed is not None:
+        run, trace = _run(Run(forced, seed=seed, assume=True), root)
+        if not run.conflict:
+            return run, trace
     run, trace = _run(Run(forced), root)
     for _ in range(2):
         if not run.unsettled:

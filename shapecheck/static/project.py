@@ -41,6 +41,7 @@ class File:
     project: Project
     notebook: bool = False
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
+    _seen: dict[tuple[str, int], Any] = field(default_factory=dict)
     _slices: dict[int, Slice] = field(default_factory=dict)
 
     @cached_property
@@ -63,13 +64,18 @@ class File:
 
     def find(self, name: str, row: int) -> Any | None:
         """The Class, Function, External or Assigned that a top-level name stands for; None where nothing defines it."""
+        seen = (name, row if self.notebook else 0)
+        if seen in self._seen:
+            return self._seen[seen]
         block = self.block(name, row)
         if block is None:
+            self._seen[seen] = None
             return None
         key = (name, block.row)
         if key not in self._found:
             self._found[key] = None  # a circle of imports ends here
             self._found[key] = self._define(name, block)
+        self._seen[seen] = self._found[key]
         return self._found[key]
 
     def defined(self, name: str, block: Block) -> Any | None:

@@ -22,7 +22,7 @@ from shapecheck.static.values import Cond, Const, Layer, Num, Unknown, Value, nu
 MOST_NODES = 60_000  # expressions evaluated on one path
 MOST_STEPS = 1500
 DEEPEST_CALL = 14
-ASSUMED = 2  # a row in front of a positive index is taken to be (batch, sequence)
+USUAL = 3  # what nobody says the rank of is taken to be (batch, sequence, features) where an index must be resolved
 
 
 class GiveUp(Exception):
@@ -63,9 +63,12 @@ class Run:
     constructions: list[Any] = field(default_factory=list)
     building: list[Any] = field(default_factory=list)  # the objects whose __init__ is being run
     remainders: list[tuple[Remainder, Any]] = field(default_factory=list)  # of known numbers, with the object they are for
+    configs_noted: bool = False
     configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
     guarded: list[Any] = field(default_factory=list)
     unsettled: bool = False  # some op needed a rank that wasn't known yet
+    fallback: int = 0  # inside how many defaults for what wasn't given
+    conflict: bool = False  # some op needed another rank than the one known
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _fresh: int = 0
@@ -185,15 +188,9 @@ class Run:
         return shape
 
     def _open(self, row: Row, side: int, size: Dim | None = None) -> None:
-        rest = Row((row.key, side), row.name)
-        depth = _depth(row.key)
-        factor = Factor(
-            size or Dim.of(Symbol(f"{_word(row.name)}_{depth}" if side > 0 else f"{_word(row.name)}_last{depth}",
-                                  Kind.INPUT, (row.key, side, "size"))),
-            (row.key, side, "axis"),
-            Origin.INPUT,
-        )
-        axis = Axis((factor,))
+        rest = Row((row.key, side), row.name, row.given)
+        name = f"{_word(row.name)}_{_depth(row.key)}" if side > 0 else f"{_word(row.name)}_last{_depth(row.key)}"
+        axis = _of_row(row, side, name, size)
         self.facts.rows[row.key] = (axis, rest) if side > 0 else (rest, axis)
 
     def close(self, row: Row, axes: Sequence[Entry]) -> None:
@@ -204,20 +201,20 @@ class Run:
         """The shape with its rank settled: to `rank` where the source says so, else, on a second run, as is usual."""
         row = shape.row
         if row is None:
+            self.conflict |= rank is not None and shape.rank != rank
             return shape
         others = len(shape.entries) - 1
         if rank is None:
             self.unsettled = True
             if not self.assume or why is None:
                 return shape
-            rank = max(least, others + max(0, ASSUMED - shape.entries.index(row)) if others else 3)
+            rank = max(least, others + max(0, USUAL - _depth(row.key)))
             self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
         if rank < others:
             return shape
         axes: list[Entry] = []
         for index in range(rank - others):
-            size = Dim.of(Symbol(f"{_word(row.name)}_{index}", Kind.INPUT, (row.key, index, "size")))
-            axes.append(Axis((Factor(size, (row.key, index, "axis"), Origin.INPUT),)))
+            axes.append(_of_row(row, index, f"{_word(row.name)}_{index}"))
         self.close(row, axes)
         return self.facts.shape(shape)
 
@@ -288,14 +285,31 @@ class Run:
         told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
         return Trace(
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
-            tuple(told), tuple(_tensors(result)), tuple(self.sizes), completed, tuple(self.guarded),
+            tuple(told), tuple(_tensors(result)), tuple(self.sizes), completed,
+            tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions),
         )  # fmt: skip
 
 
 def _built(layer: Layer) -> BuiltLayer:
-    widths = {"Linear": ("in_features", "out_features"), "Conv1D": ("nx", "nf")}.get(layer.type)
-    takes, gives = (number(layer.arguments.get(name, Const(None))) for name in widths) if widths else (None, None)
-    return BuiltLayer(layer.type, layer.name, layer.place, takes, gives, layer.built_in == "__init__")
+    def width(name: str) -> Dim | None:
+        return number(layer.arguments.get(name, Const(None)))
+
+    takes, gives, heads = _WIDTHS.get(layer.type, ("", "", ""))
+    in_init = layer.built_in == "__init__"
+    return BuiltLayer(layer.type, layer.name, layer.place, width(takes), width(gives), in_init, width(heads))
+
+
+_WIDTHS = {
+    "Linear": ("in_features", "out_features", ""),
+    "Conv1D": ("nx", "nf", ""),
+    "MultiheadAttention": ("embed_dim", "embed_dim", "num_heads"),
+}
+
+
+def _of_row(row: Row, place: int, name: str, size: Dim | None = None) -> Axis:
+    """An axis that a row gives up: an input's own, or one of a tensor that nothing is known of."""
+    kind, origin = (Kind.INPUT, Origin.INPUT) if row.given else (Kind.UNKNOWN, Origin.OTHER)
+    return Axis((Factor(size or Dim.of(Symbol(name, kind, (row.key, place, "size"))), (row.key, place, "axis"), origin),))
 
 
 def _remainder(value: Value) -> bool:

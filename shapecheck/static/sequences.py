@@ -101,8 +101,7 @@ def _at(run: Run, owner: Seq, index: int, node: cst.CSTNode) -> Value:
     if any(isinstance(one, Many) for one in items):
         ahead = items[: index + 1] if index >= 0 else items[index:]
         if any(isinstance(one, Many) for one in ahead):
-            many = next(one for one in items if isinstance(one, Many))
-            return many.element  # type: ignore[no-any-return]
+            return _any_item(run, Seq(items), node)
     if -len(items) <= index < len(items):
         found = items[index]
         return found if not isinstance(found, Row | Many) else Unknown(run.key(node), "?")
@@ -228,7 +227,7 @@ def _unpack_sequence(run: Run, value: Seq, before: int, after: int | None, node:
             run.back(shape, -after)
         items = plain_items(run, Seq(items), node)
     if any(isinstance(one, Many) for one in items):
-        many = next(one for one in items if isinstance(one, Many))
+        many = items[0] if len(items) == 1 else Many(Unknown(run.key(node), "?"), None)
         filled: list[Value] = [many.element] * count
         if after is not None:
             filled.insert(before, Seq([many], is_list=True))
@@ -236,6 +235,7 @@ def _unpack_sequence(run: Run, value: Seq, before: int, after: int | None, node:
     if after is None:
         if len(items) == count and not any(isinstance(one, Row) for one in items):
             return items
+        run.conflict = True
         return [Unknown((run.key(node), index), "?") for index in range(count)]
     middle = Seq(items[before : len(items) - after], is_list=True)
     ends = [*items[:before], middle, *(items[len(items) - after :] if after else [])]

@@ -12,12 +12,13 @@ from shapecheck.shapes.trace import Bound, Size, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.calls import Returned
 from shapecheck.static.expressions import evaluate, operate, unknown
+from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
 from shapecheck.static.run import Dead, Frame, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items, unpack
 from shapecheck.static.values import (
-    NONE, Class, Const, Function, Instance, Layer, Many, Num, Seq, Table, Unknown, Value,
+    NONE, Class, Cond, Const, Function, Instance, Layer, Many, Num, Seq, Table, Unknown, Value, number,
 )  # fmt: skip
 
 
@@ -57,8 +58,9 @@ def bind(run: Run, target: cst.BaseExpression, value: Value, scope: Scope) -> No
                 run.bound.append(Bound(name, known, run.place(target), run.frames[-1].symbol))
         case cst.Attribute(attr=cst.Name(value=name)):
             _set_attribute(run, evaluate(run, target.value, scope), name, value)
-            if isinstance(value, Num) and run.frames[-1].method == "__init__":
-                run.sizes.append(Size(name, value.dim, run.place(target)))
+            size = number(value) if isinstance(value, Num | Unknown) else None
+            if size is not None and run.frames[-1].method == "__init__":
+                run.sizes.append(Size(name, size, run.place(target)))
         case cst.Tuple(elements=elements) | cst.List(elements=elements):
             _bind_elements(run, elements, value, scope, target)
         case cst.Subscript():
@@ -172,11 +174,25 @@ def _if(run: Run, node: cst.If, scope: Scope) -> None:
     else:
         run.learn(cond, answer)
     if answer:
-        execute(run, node.body, scope)
+        run.fallback += _not_given(cond)
+        try:
+            execute(run, node.body, scope)
+        finally:
+            run.fallback -= _not_given(cond)
     elif isinstance(node.orelse, cst.If):
         _if(run, node.orelse, scope)
     elif node.orelse is not None:
         execute(run, node.orelse.body, scope)
+
+
+def _not_given(cond: Value) -> bool:
+    """Whether a condition is that something wasn't given: what follows is a default."""
+    match cond:
+        case Cond("none", _):
+            return True
+        case Cond("not", (Unknown(optional=True),)):
+            return True
+    return False
 
 
 def _only_raises(body: cst.BaseSuite) -> bool:
@@ -190,12 +206,18 @@ def _for(run: Run, node: cst.For, scope: Scope) -> None:
     for value in list(iterations(run, evaluate(run, node.iter, scope), node)):
         many = value if isinstance(value, Many) else None
         grown = _lists(scope) if many else {}
+        before = dict(scope.names) if many else {}
         bind(run, node.target, many.element if many else value, scope)
         try:
             execute(run, node.body, scope)
         except Left:
             if many is None and _breaks(node.body):
                 break
+        for name, value_before in before.items():
+            if isinstance(value_before, Tensor) and changed(run, value_before, scope.names.get(name, NONE)):
+                after = scope.names[name]
+                assert isinstance(after, Tensor)
+                scope.names[name] = run.lost(node, [after], "loop")
         for sequence, length in grown.items():
             added = sequence.items[length:]
             if added:

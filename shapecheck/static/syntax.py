@@ -46,6 +46,16 @@ class Slice:
         # libcst's positions cost several times the parse: they are made for slices of which something is reported
         return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
 
+    @cached_property
+    def _codes(self) -> dict[int, str]:
+        return {}
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The text of a node."""
+        if id(node) not in self._codes:
+            self._codes[id(node)] = self.module.code_for_node(node).strip()
+        return self._codes[id(node)]
+
     def span(self, node: cst.CSTNode) -> Span:
         where = self._positions[node]
         above = self.block.row - 1
@@ -68,7 +78,7 @@ class NodePlace:
 
     @property
     def code(self) -> str:
-        return self.slice.module.code_for_node(self.node).strip()
+        return self.slice.code(self.node)
 
     @property
     def span(self) -> Span:

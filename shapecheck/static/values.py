@@ -67,7 +67,7 @@ class Unknown:
 
     @property
     def row(self) -> Row:
-        return Row(("row", self.key), self.name)
+        return Row(("row", self.key), self.name, given=self.kind is Kind.INPUT and self.tensor is None)
 
 
 @dataclass(frozen=True, slots=True)

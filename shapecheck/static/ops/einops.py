@@ -21,7 +21,7 @@ def groups(text: str) -> list[Group]:
     found: list[Group] = []
     for match in re.finditer(r"\(([^()]*)\)|(\.\.\.|…)|(\w+)", text):
         if match[1] is not None:
-            found.append(match[1].split())
+            found.append(["(...)" if word in ("...", "…") else word for word in match[1].split()])
         elif match[2] is not None:
             found.append(["..."])
         else:
@@ -117,7 +117,7 @@ def _joined(names: dict[str, tuple[Entry, ...]], group: Group) -> tuple[Entry, .
         return names.get("...", ())
     factors: list[Factor] = []
     for name in group:
-        for entry in names[name]:
+        for entry in names.get("...", ()) if name == "(...)" else names[name]:
             if isinstance(entry, Row):
                 raise Lost("rank")
             factors += entry.factors
@@ -128,7 +128,9 @@ def _rearranged(call: Call, tensor: Tensor, left: list[Group], right: list[Group
     run = call.run
     try:
         names = _bind(call, left, tensor, lengths)
-        missing = [name for group in right for name in group if name not in names]
+        if any("(...)" in group for group in left):
+            raise Lost(call.name)
+        missing = [name for group in right for name in group if name not in names and name not in ("...", "(...)")]
         if call.name == "repeat":
             for name in missing:
                 size = lengths.get(name)

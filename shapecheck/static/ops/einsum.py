@@ -122,7 +122,7 @@ def _result(
             entries.append(weighted(run, axis) if brought else axis)
     shape = Shape(tuple(entries))
     own: list[tuple[Axis, ...]] = [
-        tuple(axes[name][0] for name in names if name in output and sum(name in other for other in inputs) == 1)
+        tuple(axes[name][0] for name in names if name in axes and name in output and sum(name in other for other in inputs) == 1)
         for names in (*inputs, [])[:2]
     ]
     ratio = run.facts.ratio(clash[0].size, clash[1].size) if clash is not None else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from shapecheck.shapes.dim import ONE, Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Joined, Tensor
+from shapecheck.shapes.trace import Detail, Joined, Meeting, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.reshape import GAP
@@ -314,9 +314,32 @@ def cat(call: Call) -> Value:
     else:
         axis = known[0] if len(known) == 1 else run.axis(total, _origin(known))
     merged = _merged_others(call, shapes, dim)
+    detail: Detail = Joined(axis, Dim.of(len(tensors)))
+    clash = _clash(run, shapes, place)
+    if clash is not None:
+        detail = Meeting(*clash, run.facts.ratio(clash[0].size, clash[1].size))
     shape = merged.put(merged.position(dim) or 0, axis) if merged.position(dim) is not None else shapes[0].put(place, axis)
     origin = tensors[0].origin if len({tensor.origin for tensor in tensors}) == 1 else Origin.OTHER
-    return call.emit(tensors, shape, Joined(axis, Dim.of(len(tensors))), op="cat", memory=in_order(run, shape), origin=origin)
+    return call.emit(tensors, shape, detail, op="cat", memory=in_order(run, shape), origin=origin)
+
+
+def _clash(run: Run, shapes: list[Shape], place: int) -> tuple[Axis, Axis] | None:
+    """Two axes beside the one that is joined which are never the same size."""
+    first = shapes[0]
+    for other in shapes[1:]:
+        if first.rank is None or first.rank != other.rank:
+            continue
+        for index, (one, two) in enumerate(zip(first.entries, other.entries, strict=True)):
+            if index == place or not isinstance(one, Axis) or not isinstance(two, Axis):
+                continue
+            never = run.facts.ratio(one.size, two.size) is not None and Kind.UNKNOWN not in run.facts.kinds(one.size)
+            if never and not _inputs_only(run, one, two):
+                return one, two
+    return None
+
+
+def _inputs_only(run: Run, one: Axis, two: Axis) -> bool:
+    return bool((run.facts.kinds(one.size) | run.facts.kinds(two.size)) & {Kind.INPUT, Kind.OPAQUE})
 
 
 def _origin(axes: list[Axis]) -> Origin:

@@ -212,9 +212,26 @@ def sequential(call: Call, layer_: Layer) -> Value:
     if not layer_.children.items:
         raise Lost("Sequential()")
     for child in layer_.children.items:
-        one = child.element if isinstance(child, Many) else child
-        value = call_value(call.run, one, [value], {}, call.node)
+        before = value
+        value = call_value(call.run, child.element if isinstance(child, Many) else child, [value], {}, call.node)
+        if isinstance(child, Many) and changed(call.run, before, value):
+            raise Lost("Sequential of unknown length")
     return value
+
+
+def changed(run: Run, before: Value, after: Value) -> bool:
+    """Whether what a loop runs through comes out in another shape: then it isn't known after the loop."""
+    if not isinstance(after, Tensor):
+        return False
+    if not isinstance(before, Tensor):
+        return True
+    a, b = run.shape(before), run.shape(after)
+    if len(a.entries) != len(b.entries):
+        return True
+    return any(
+        isinstance(x, Axis) != isinstance(y, Axis) or (isinstance(x, Axis) and isinstance(y, Axis) and not run.facts.same(x.size, y.size))
+        for x, y in zip(a.entries, b.entries, strict=True)
+    )
 
 
 @layer("Flatten")

@@ -38,6 +38,8 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
         batch = Shape(left.entries[:-2]) if len(left.entries) >= len(right.entries) else Shape(right.entries[:-2])
     activations = a.origin is Origin.OTHER and b.origin is Origin.OTHER
     clash = (inner, other) if differ(run, inner, other, activations=activations) else batch_clash
+    if clash is None and activations:
+        clash = _batches(run, left.entries[:-2], right.entries[:-2])
     if clash is None:
         agree(run, inner, other)
     m = weighted(run, m) if b.origin is Origin.PARAMETER else m
@@ -46,6 +48,16 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
     shape = Shape((*batch.entries, n, m))
     detail = Contraction(((inner, other),), (n,), (m,), clash, _ratio(run, clash))
     return call.emit([a, b], shape, detail, op="matmul", memory=in_order(run, shape))
+
+
+def _batches(run: Run, a: tuple[Entry, ...], b: tuple[Entry, ...]) -> tuple[Axis, Axis] | None:
+    """Two axes in front that a product of activations never broadcasts: heads against tokens."""
+    for one, other in zip(reversed(a), reversed(b), strict=False):
+        if isinstance(one, Row) or isinstance(other, Row):
+            return None
+        if not one.is_one and not other.is_one and differ(run, one, other, activations=True):
+            return one, other
+    return None
 
 
 def _vector(call: Call, a: Tensor, b: Tensor, left: Shape, right: Shape) -> Value:

@@ -107,6 +107,9 @@ def _without_minus(run: Run, total: Dim, sizes: list[Any]) -> list[Dim]:
 
 
 def _quotient(run: Run, total: Dim, others: Dim) -> Dim:
+    exact = run.facts.resolve(total).exact_quotient(run.facts.resolve(others))
+    if exact is not None:
+        return exact
     exact = run.facts.divide(total, others)
     if exact is not None:
         return exact
@@ -285,12 +288,9 @@ def turned(call: Call) -> Value:
         shape = call.shape(tensor, -2)
         return permuted(call, tensor, Shape((*shape.entries[:-2], shape.entries[-1], shape.entries[-2])))
     if shape.row is not None:
-        if len(shape.entries) > 2:
+        shape = call.run.ranked(shape, 2)  # `.T` is written for two axes
+        if shape.row is not None:
             raise Lost("rank")
-        # `.T` is written for two axes; on more it is deprecated and reverses them all
-        shape = call.run.back(shape, -2) if len(shape.entries) < 3 else shape
-        flipped = Shape(tuple(reversed(shape.entries)))
-        return call.emit([tensor], flipped, op="reverse", origin=tensor.origin)
     return call.emit([tensor], Shape(tuple(reversed(shape.entries))), op="reverse", memory=tensor.memory, origin=tensor.origin)
 
 
