@@ -323,11 +323,10 @@ class Dim:
             return "0"
         text = ""
         for monomial, coefficient in self.terms.values():
-            factors = [_factor(atom, power, alone=len(monomial) == 1) for atom, power in monomial]
+            alone = len(monomial) == 1 and (coefficient == 1 or (coefficient == -1 and text != ""))  # `-d//h` is (-d)//h
+            factors = [_factor(atom, power, alone=alone) for atom, power in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
-                if len(monomial) == 1 and isinstance(monomial[0][0], Function):
-                    factors[-1] = _factor(*monomial[0], alone=False)
             sign = "-" if coefficient < 0 else "+" if text else ""
             text += sign + "*".join(factors)
         return text
