@@ -43,23 +43,34 @@ Radford et al. 2019, Language Models are Unsupervised Multitask Learners, table 
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Severity
-from shapecheck.shapes.trace import Construction, Remainder
+from shapecheck.shapes.trace import Construction, Remainder, Trace
 
 code, severity = "ATN004", Severity.ERROR
 
 
+def check(trace: Trace) -> Iterator[Draft]:
+    for layer in trace.layers:  # nn.MultiheadAttention with numbers
+        width, heads = (dim.value if dim is not None else None for dim in (layer.takes, layer.heads))
+        if width is not None and heads and width % heads:
+            yield _draft(Remainder(width, heads, layer.name, layer.place, layer.place), "")
+
+
 def check_construction(construction: Construction) -> Iterator[Draft]:
     for remainder in construction.divisions:
-        rest = remainder.dividend % remainder.divisor
-        other = next((name for name, value in construction.numbers if value == remainder.divisor and name != remainder.name), None)
-        also = f"; {remainder.divisor} is `{other}` here" if other is not None else ""
-        yield Draft(
-            remainder.place,
-            f"{remainder.dividend} doesn't divide into {remainder.divisor} heads: "
-            f"{remainder.dividend} % {remainder.divisor} = {rest}{also}",
-            outcome="raises, or attends narrower than asked for",
-            help=_suggestion(remainder),
-        )
+        same = [name for name, value, at in construction.numbers if value == remainder.divisor and at != remainder.place]
+        other = next((name for name in same if name != remainder.name), None)
+        yield _draft(remainder, f"; {remainder.divisor} is `{other}` here too" if other is not None else "")
+
+
+def _draft(remainder: Remainder, also: str) -> Draft:
+    width, heads = remainder.dividend, remainder.divisor
+    return Draft(
+        remainder.place,
+        f"{width} doesn't divide into {heads} heads: {width} % {heads} = {width % heads}{also}",
+        outcome="raises, or attends narrower than asked for",
+        help=_suggestion(remainder),
+        key=remainder.place,
+    )
 
 
 def _suggestion(remainder: Remainder) -> str | None:

@@ -46,9 +46,11 @@ def check(trace: Trace) -> Iterator[Draft]:
         detail = step.detail
         if isinstance(detail, Reshape) and detail.regrouping.verdict is Verdict.UNEQUAL:
             sizes = ", ".join(map(str, detail.new))
+            times = detail.regrouping.left
+            many = "another number of elements" if times is None else f"{times} times as many elements, or as few"
             yield Draft(
                 step.place,
-                f"{trace.shape(step.operands[0])} can't become [{sizes}]: {detail.regrouping.left} times as many elements",
+                f"{trace.shape(step.operands[0])} can't become [{sizes}]: {many}",
                 outcome="raises: the shape is invalid for input of that size",
                 step=step.index,
             )

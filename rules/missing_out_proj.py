@@ -11,15 +11,14 @@ head, and pooling by one query owe none.
             assert d_model % n_heads == 0
             self.n_heads, self.head_dim = n_heads, d_model // n_heads
             self.qkv = nn.Linear(d_model, 3 * d_model)
-            self.out_proj = nn.Linear(d_model, d_model)
 
         def forward(self, x):
             b, t, d = x.shape
             q, k, v = self.qkv(x).view(b, t, 3, self.n_heads, self.head_dim).permute(2, 0, 3, 1, 4)
             weights = (q @ k.transpose(-2, -1) * self.head_dim**-0.5).softmax(dim=-1)
-            return (weights @ v).transpose(1, 2).reshape(b, t, d)
+            return (weights @ v).transpose(1, 2).reshape(b, t, d)  # expect: ATN001
 
-This one builds the layer, and the finding stands there: `self.out_proj = …  # expect: ATN001`. Apply it:
+Where such a layer is built and never applied, the finding stands on it. Build one and apply it:
 
     class Attention(nn.Module):
         def __init__(self, d_model, n_heads):

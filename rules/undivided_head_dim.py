@@ -40,11 +40,11 @@ Divide:
 Vaswani et al. 2017, Attention Is All You Need, section 3.2.2: d_k = d_v = d_model / h
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.attention import Fate, Join, settled_fate
-from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.trace import Applied, Construction, Meeting, Place, Reshape, Step, Trace
 
@@ -55,89 +55,109 @@ def check(trace: Trace) -> Iterator[Draft]:
     for step in trace.steps:
         found = _undivided(trace, step)
         if found is not None:
-            heads, width = found
-            yield _draft(trace, step, heads, width, raises=True)
+            yield _draft(trace, step, *found, "raises where the heads meet what is that wide")
     for join in trace.joins:
-        if _guarded_but_whole(trace, join) or _as_wide_as_input(trace, join):
-            yield _draft(trace, join.step, join.heads, join.width, raises=False)
+        if not join.heads.is_one and (_guarded_but_whole(trace, join) or _as_wide_as_input(trace, join)):
+            together = trace.facts.resolve(join.heads * join.width)
+            yield _draft(trace, join.step, join.heads, join.width, f"silent: the heads together are {together} wide")
 
 
 def _undivided(trace: Trace, step: Step) -> tuple[Dim, Dim] | None:
     """Heads and width where something sized `width` meets heads × width."""
+    same = trace.facts.same
     match step.detail:
-        case Reshape(regrouping=regrouping, new=new, old=old) if regrouping.verdict is Verdict.UNEQUAL:
-            heads = regrouping.left
-            if heads is not None and len(new) > len(old) and any(trace.facts.same(size, heads) for size in new):
-                last = new[-1]
-                if heads.value is None and old and trace.facts.same(old[-1].size, last):
-                    return heads, last
-        case Applied(clash=True, ratio=Dim() as heads, takes=Dim() as takes, got=got) if heads.value is None and got is not None:
-            for join in trace.joins:
-                if trace.facts.same(join.heads, heads) and trace.facts.same(join.width, takes):
-                    return heads, takes
-        case Meeting(ratio=Dim() as heads, left=left, right=right) if heads.value is None:
-            for join in trace.joins:
-                if trace.facts.same(join.heads, heads) and join.axis in (left, right):
-                    return heads, join.width
+        case Reshape(regrouping=regrouping, new=new, old=old) if regrouping.verdict is Verdict.UNEQUAL and old and new:
+            heads, last = regrouping.left, new[-1]
+            if heads is None or heads.value is not None or _is_share(trace, last, heads):
+                return None
+            split = len(new) > len(old) and same(old[-1].size, last) and any(same(size, heads) for size in new)
+            merged = len(new) < len(old) and same(old[-1].size, last) and any(same(axis.size, heads) for axis in old)
+            return (heads, last) if split or merged else None
+        case Applied(clash=True, takes=Dim() as takes):
+            return next(((join.heads, takes) for join in _whole_joins(trace) if same(join.width, takes)), None)
+        case Meeting(left=left, right=right):
+            return next(((join.heads, join.width) for join in _whole_joins(trace) if join.axis in (left, right)), None)
     return None
+
+
+def _whole_joins(trace: Trace) -> Iterator[Join]:
+    """Joins of heads whose width is no share of anything."""
+    for join in trace.joins:
+        if join.heads.value is None and not _is_share(trace, join.width, join.heads):
+            yield join
+
+
+def _is_share(trace: Trace, width: Dim, heads: Dim) -> bool:
+    """Whether a width is a quotient by the number of heads."""
+    quotient = trace.facts.resolve(width).function
+    return quotient is not None and quotient.name == "//" and trace.facts.same(quotient.arguments[1], heads)
 
 
 def _guarded_but_whole(trace: Trace, join: Join) -> bool:
     """Whether the width of each head is what was checked to divide among the heads."""
-    facts = trace.facts
-    return any(facts.same(n, join.width) and facts.same(d, join.heads) for n, d in facts.divisible)
+    same = trace.facts.same
+    return any(same(n, join.width) and same(d, join.heads) for n, d in trace.facts.divisible)
 
 
 def _as_wide_as_input(trace: Trace, join: Join) -> bool:
-    """Whether heads as wide as the input are joined and never projected back."""
-    if join.heads.is_one or settled_fate(trace, join) not in (Fate.RETURNED, Fate.UNMIXED):
+    """Whether heads as wide as the input are joined and handed out as they are."""
+    if settled_fate(trace, join) not in (Fate.RETURNED, Fate.UNMIXED):
         return False
-    taken = [step.detail.takes for step in trace.steps if isinstance(step.detail, Applied) and step.detail.takes is not None]
-    return any(trace.facts.same(width, join.width) for width in taken[:1])
+    taken = next((step.detail.takes for step in trace.steps if isinstance(step.detail, Applied) and step.detail.takes), None)
+    return taken is not None and trace.facts.same(taken, join.width)
 
 
-def _draft(trace: Trace, step: Step, heads: Dim, width: Dim, *, raises: bool) -> Draft:
-    together = heads * width
+def _draft(trace: Trace, step: Step, heads: Dim, width: Dim, outcome: str) -> Draft:
+    width = trace.facts.resolve(width)
     return Draft(
-        _place(trace, step, width),
-        f"each of {heads} heads is {width} wide: together {together}, not {width}",
-        outcome="raises where the heads meet something that is that wide" if raises else f"silent: the output is {together} wide",
+        _place(trace, step, width, heads),
+        f"each of {heads} heads is {width} wide: together {heads * width}, not {width}",
+        outcome=outcome,
         help=f"`{width} // {heads}`",
         step=step.index,
-        key=width,
+        key=str(width),
     )
 
 
-def _place(trace: Trace, step: Step, width: Dim) -> Place:
-    """Where the width was written down in `__init__`; the step itself where that isn't clear."""
+def _place(trace: Trace, step: Step, width: Dim, heads: Dim) -> Place:
+    """Where the width of a head was written down in `__init__`; the step itself where that isn't clear."""
     sizes = [size for size in trace.sizes if trace.facts.same(size.dim, width)]
-    named = [size for size in sizes if f"self.{size.name}" in step.place.code or f".{size.name}" in step.place.code]
     built = [size for size in sizes if size.of is not None]
-    for size in (*named, *built):
+    splits = [
+        other.place.code for other in trace.steps
+        if isinstance(other.detail, Reshape) and any(trace.facts.same(size, heads) for size in other.detail.new)
+    ]  # fmt: skip
+    named = [size for size in sizes if size.of is None and any(f"self.{size.name}" in code for code in splits)]
+    only = [size for size in sizes if size.of is None]
+    for size in (*named, *(only if len(only) == 1 else ()), *(built[-1:] if not only else ())):
         return size.place
     return step.place
 
 
 def check_construction(construction: Construction) -> Iterator[Draft]:
-    """A call that passes d_out == d_in for each of several heads which are joined and never projected back."""
+    """A call that passes d_out == d_in for each of several heads which are joined and never brought back."""
     values = {argument.symbol: argument.value for argument in construction.arguments}
     for trace in construction.traces[:1]:
         for join in trace.joins:
-            if settled_fate(trace, join) not in (Fate.RETURNED, Fate.UNMIXED):
-                continue
-            heads, width = (_number(trace, dim, values) for dim in (join.heads, join.width))
+            heads, width = _number(trace, join.heads, values), _number(trace, join.width, values)
             taken = next((step.detail.takes for step in trace.steps if isinstance(step.detail, Applied)), None)
             wide = None if taken is None else _number(trace, taken, values)
+            if heads is None or width is None or heads < 2 or width != wide or _is_share(trace, join.width, join.heads):
+                continue
+            out = trace.shape(trace.returned[0]) if trace.returned else None
+            last = out.at(-1) if out is not None else None
+            if last is None or _number(trace, last.size, values) != heads * width:
+                continue
             symbol = trace.facts.resolve(join.width).symbol
             place = next((one.place for one in construction.arguments if one.symbol == symbol), construction.place)
-            if heads is not None and heads > 1 and width is not None and width == wide:
-                yield Draft(
-                    place,
-                    f"each of {heads} heads is {width} wide: together {heads * width}, and the input is {wide}",
-                    outcome=f"silent: the output is {heads * width} wide",
-                    help=f"`{width} // {heads}`",
-                )
+            yield Draft(
+                place,
+                f"each of {heads} heads is {width} wide: together {heads * width}, and the input is {wide}",
+                outcome=f"silent: the output is {heads * width} wide",
+                help=f"`{width} // {heads}`",
+                key=construction.place,
+            )
 
 
-def _number(trace: Trace, dim: Dim, values: dict[object, int]) -> int | None:
-    return trace.facts.resolve(dim).evaluate(values, lambda name, arguments: None)  # type: ignore[arg-type]
+def _number(trace: Trace, dim: Dim, values: Mapping[Symbol, int]) -> int | None:
+    return trace.facts.resolve(dim).evaluate(values, lambda name, arguments: None)

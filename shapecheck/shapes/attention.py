@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.shape import Axis, Factor, Origin
-from shapecheck.shapes.trace import Contraction, Joined, Reshape, Scale, Scaled, Sdpa, Softmax, Step, Tensor
+from shapecheck.shapes.trace import Applied, Contraction, Joined, Reshape, Scale, Scaled, Sdpa, Softmax, Step, Tensor
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace
@@ -347,7 +347,8 @@ def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate |
     """What one use of a result means for it; None where it goes on as it was."""
     match user.op:
         case "layer" | "mha":
-            return Fate.PROJECTED
+            untrained = isinstance(user.detail, Applied) and not user.detail.trained
+            return None if untrained else Fate.PROJECTED
         case "matmul":
             return Fate.PROJECTED if any(operand.origin is Origin.PARAMETER for operand in user.operands) else Fate.LOST
         case "add" | "sub":
@@ -385,5 +386,22 @@ def has_heads(trace: Trace, attention: Attention) -> bool:
     operands = attention.scores.operands[:2] if attention.scores is not None else ()
     shapes = [trace.shape(operand) for operand in operands]
     return any(
-        is_heads(axis) for shape in shapes if shape is not None for axis in shape.axes or ()
+        _is_head_part(factor) for shape in shapes if shape is not None for factor in shape.factors()
     )  # fmt: skip
+
+
+def of_linear_layers(trace: Trace, attention: Attention) -> bool:
+    """Whether queries and keys are what linear layers gave out."""
+    operands = attention.scores.operands[:2] if attention.scores is not None else ()
+    return bool(operands) and all(_of_linear(trace, operand) for operand in operands)
+
+
+def _of_linear(trace: Trace, tensor: Tensor) -> bool:
+    for _ in range(12):
+        step = trace.maker(tensor)
+        if isinstance(step.detail, Applied):
+            return step.detail.layer == "Linear"
+        if step.op not in MOVES or not step.operands:
+            return False
+        tensor = step.operands[0]
+    return False

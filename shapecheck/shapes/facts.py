@@ -138,6 +138,9 @@ class Facts:
 
     def divide(self, a: Dim, b: Dim) -> Dim | None:
         """a / b where it is known to come out even, with the divisions that were written taken to be even."""
+        exact = self.resolve(a).exact_quotient(self.resolve(b))
+        if exact is not None:
+            return exact
         a, b = self.simplify(a), self.simplify(b)
         exact = a.exact_quotient(b)
         if exact is not None:

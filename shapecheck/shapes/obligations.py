@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from shapecheck.shapes.dim import Dim, Function, Kind, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.reshape import Verdict
-from shapecheck.shapes.shape import Origin
-from shapecheck.shapes.trace import Applied, Division, Joined, Reshape
+from shapecheck.shapes.shape import Axis, Origin
+from shapecheck.shapes.trace import Applied, Contraction, Division, Joined, Reshape, Sdpa, Step
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace
@@ -72,7 +72,7 @@ def _splits_heads(trace: Trace, quotient: Function) -> bool:
             groups = [step.detail.old, step.detail.regrouping.axes]
         elif isinstance(step.detail, Joined) or step.op in ("repeat", "repeat_interleave"):
             shape = trace.shape(step.result)
-            groups = [shape.axes or ()] if shape is not None else []
+            groups = [tuple(entry for entry in shape.entries if isinstance(entry, Axis))] if shape is not None else []
         else:
             continue
         for axes in groups:
@@ -104,8 +104,25 @@ def consequence(trace: Trace, division: Division) -> tuple[Consequence, str]:
             case Applied(takes=Dim() as takes, got=got) if got is not None:
                 if facts.same(takes, got.size) and not _same(facts, takes, got.size):
                     return Consequence.RAISES, "raises at the first forward: mat1 and mat2 shapes cannot be multiplied"
+            case Sdpa() | Contraction(clash=None):
+                clash = _uneven(trace, step)
+                if clash is not None:
+                    return Consequence.RAISES, f"raises at the first forward: {clash[0]} heads meet {clash[1]}"
     quotient = facts.resolve(division.dividend // division.divisor)
     return Consequence.NARROWER, f"silent: the heads are {quotient} wide, together narrower than {facts.resolve(division.dividend)}"
+
+
+def _uneven(trace: Trace, step: Step) -> tuple[Dim, Dim] | None:
+    """Two axes in front of a product's operands that are only the same if divisions come out even."""
+    shapes = [trace.shape(operand) for operand in step.operands[:2]]
+    if any(shape is None or shape.rank is None for shape in shapes):
+        return None
+    left, right = (shape.axes[:-2] for shape in shapes if shape is not None and shape.axes is not None)
+    for one, other in zip(reversed(left), reversed(right), strict=False):
+        a, b = trace.facts.resolve(one.size), trace.facts.resolve(other.size)
+        if not a.is_one and not b.is_one and a != b and trace.facts.same(a, b):
+            return a, b
+    return None
 
 
 def _same(facts: Facts, a: Dim, b: Dim) -> bool:

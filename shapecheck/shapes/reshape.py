@@ -46,11 +46,21 @@ def regroup(
     if not facts.same(total_old, total_new):
         ratio = facts.ratio(total_old, total_new)
         axes = tuple(Axis((fresh(size, "reshaped"),)) for size in new)
+        if ratio is None and _fraction(total_old, total_new, facts):
+            return Regrouping(Verdict.UNEQUAL, axes)
         if ratio is not None:
             return Regrouping(Verdict.UNEQUAL, axes, left=ratio)
         if _balance(total_old, total_new, facts) is False:
             return Regrouping(Verdict.UNKNOWN, axes)
     return _align(old, [facts.simplify(size) for size in new], facts, fresh, ordered=ordered)
+
+
+def _fraction(a: Dim, b: Dim, facts: Facts) -> bool:
+    """Whether one is a constant fraction of the other, like 2 to 3."""
+    a, b = facts.simplify(a), facts.simplify(b)
+    if a.monomial is None or b.monomial is None:
+        return False
+    return frozenset(a.monomial[0]) == frozenset(b.monomial[0]) and a.monomial[1] != b.monomial[1]
 
 
 def _balance(a: Dim, b: Dim, facts: Facts) -> bool:

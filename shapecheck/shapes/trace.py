@@ -112,6 +112,7 @@ class Applied:
     got: Axis | None
     clash: bool = False
     ratio: Dim | None = None
+    trained: bool = True  # False for a layer that forward itself makes, anew at each call
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ class Construction:
     symbol: str
     place: Place
     divisions: tuple[Remainder, ...]
-    numbers: tuple[tuple[str, int], ...]
+    numbers: tuple[tuple[str, int, Place | None], ...]
     arguments: tuple[Argument, ...]
     traces: tuple[Trace, ...]
 

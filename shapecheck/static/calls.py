@@ -256,7 +256,9 @@ def build_layer(run: Run, kind: str, args: list[Any], kwargs: dict[str, Value], 
     names = SIGNATURES.get(kind, ())
     arguments = {name: value for name, value in zip(names, args, strict=False) if not isinstance(value, Many)}
     arguments.update({name: value for name, value in kwargs.items() if name != "**"})
-    layer = Layer(kind, arguments, run.key(node), run.place(node), built_in=run.frames[-1].method)
+    methods = [frame.method for frame in run.frames]
+    built_in = next((method for method in ("__init__", "forward") if method in methods), methods[-1])
+    layer = Layer(kind, arguments, run.key(node), run.place(node), built_in=built_in)
     run.layers.append(layer)
     return made(run, layer, args, node)
 

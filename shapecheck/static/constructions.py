@@ -14,6 +14,7 @@ from shapecheck.static.calls import inline, root_arguments
 from shapecheck.static.paths import Root
 from shapecheck.static.roots import resolved
 from shapecheck.static.run import Dead, Frame, GiveUp, Run
+from shapecheck.static.locate import Block
 from shapecheck.static.scope import Scope
 from shapecheck.static.values import Class, Function, Instance, Num, Table, Value
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 def constructions(subject: Subject) -> Iterator[Construction]:
     """Every construction of a class that attends, or builds one that does, with known numbers."""
-    names = {f"{block.name}(" for block in subject.candidates.blocks if block.kind == "class"}
     blocks = subject.file.outline.blocks
+    names = {f"{name}(" for name in _building(subject, blocks)}
     statements = [block for block in blocks if block.kind == "statement"]
     runs = []
     if any(name in block.text for block in statements for name in names):
@@ -39,6 +40,18 @@ def constructions(subject: Subject) -> Iterator[Construction]:
                 found = _construction(subject, run, root, instance, args, kwargs, place)
                 if found is not None:
                     yield found
+
+
+def _building(subject: Subject, blocks: list[Block]) -> set[str]:
+    """The classes that attend, and those that build them, however far up."""
+    names = {block.name for block in subject.candidates.blocks if block.kind == "class" and block.name is not None}
+    classes = [block for block in blocks if block.kind == "class" and block.name is not None]
+    for _ in range(6):
+        more = {block.name for block in classes if block.name not in names and any(f"{name}(" in block.text for name in names)}
+        if not more:
+            break
+        names |= {name for name in more if name is not None}
+    return names
 
 
 def _builder(of: Function) -> Run:
@@ -78,7 +91,7 @@ def _construction(
     arguments = list(_arguments(run, root, args, kwargs, place))
     traces = tuple(trace for trace in subject.traced(root).traces if trace.completed)
     numbers = tuple(_numbers(run, instance, args, kwargs))
-    divisions = tuple(_remainders(run, instance, traces, numbers))
+    divisions = tuple(_remainders(run, instance, traces))
     if not divisions and not arguments:
         return None
     return Construction(root.symbol, place, divisions, numbers, tuple(arguments), traces)
@@ -111,9 +124,7 @@ def _argument_place(place: Any, name: str, params: list[str]) -> Place:
     return place  # type: ignore[no-any-return]
 
 
-def _remainders(
-    run: Run, instance: Instance, traces: tuple[Trace, ...], numbers: tuple[tuple[str, int], ...]
-) -> Iterator[Remainder]:
+def _remainders(run: Run, instance: Instance, traces: tuple[Trace, ...]) -> Iterator[Remainder]:
     """Divisions of this object that leave a remainder and split heads, as the class's traces tell."""
     from shapecheck.shapes.obligations import splitting
 
@@ -125,11 +136,11 @@ def _remainders(
             return
 
 
-def _numbers(run: Run, instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Value]) -> Iterator[tuple[str, int]]:
+def _numbers(run: Run, instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Value]) -> Iterator[tuple[str, int, Place | None]]:
     """The numbers with names that stand near: fields of the configs passed in, other arguments."""
     for name, value in kwargs.items():
         if isinstance(value, Num) and value.dim.value is not None:
-            yield name, value.dim.value
+            yield name, value.dim.value, value.place
     for value in (*args, *kwargs.values(), *run.configs):
         items: dict[Any, Any] = {}
         if isinstance(value, Instance):
@@ -138,4 +149,4 @@ def _numbers(run: Run, instance: Instance, args: tuple[Any, ...], kwargs: dict[s
             items = value.items
         for name, one in items.items():
             if isinstance(one, Num) and one.dim.value is not None and isinstance(name, str):
-                yield name, one.dim.value
+                yield name, one.dim.value, one.place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shapecheck.shapes.shape import Axis, Shape
 from shapecheck.shapes.trace import Sdpa
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import broadcast
+from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.matmul import agree, differ
 from shapecheck.static.values import NONE, Seq, Value, real
 
@@ -45,7 +45,8 @@ def kernel(call: Call, layout: str) -> Value:
     front = batch.entries if batch is not None and not call.flag(9, "enable_gqa") else q.entries[:-2]
     length, last = q.at(-2), v.at(-1)
     assert length is not None and last is not None
-    return call.emit([query, key, value], Shape((*front, length, last)), detail, op="sdpa")
+    result = Shape((*front, length, last))
+    return call.emit([query, key, value], result, detail, op="sdpa", memory=in_order(run, result))
 
 
 @op("multi_head_attention_forward")

@@ -88,7 +88,7 @@ def projected(call: Call, layer_: Layer, tensor: Tensor, takes: Dim | None, give
         clash = mismatch(run, takes, got)
         ratio = run.facts.ratio(takes, got.size) if clash else None
     shape = shape.put(place, run.axis(gives, Origin.LAYER))
-    detail = Applied(layer_.type, layer_.name, takes, got, bool(clash), ratio)
+    detail = Applied(layer_.type, layer_.name, takes, got, bool(clash), ratio, layer_.built_in != "forward")
     origin = Origin.PARAMETER if tensor.origin in (Origin.PARAMETER, Origin.CREATED) else Origin.OTHER
     return call.emit([tensor], shape, detail, op="layer", memory=in_order(run, shape), origin=origin)
 
@@ -104,8 +104,8 @@ def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
         return not _free(run, a, b)
     kinds = run.facts.kinds(a), run.facts.kinds(b)
     one, other = a.symbol, b.symbol
-    if one is not None and other is not None and kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}):
-        return _given(one) and _given(other)
+    if kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}) and (one is not None or other is not None):
+        return not a.symbols() & b.symbols() and a.monomial is not None and b.monomial is not None
     if Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]:
         run.facts.equate(a, b)
     return False

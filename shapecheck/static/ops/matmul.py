@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Applied, Contraction, Tensor
+from shapecheck.shapes.trace import Applied, Contraction, Scaled, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
 from shapecheck.static.run import Run
-from shapecheck.static.values import NONE
+from shapecheck.static.values import NONE, real
 
 
 @op("matmul", "bmm", "mm", "__matmul__", "dot", "mv")
@@ -19,7 +19,15 @@ def matmul(call: Call) -> Value:
 
 @op("baddbmm", "addmm", "addbmm")
 def add_product(call: Call) -> Value:
-    return product(call, call.tensor(1, "batch1"), call.tensor(2, "batch2"))
+    """beta * input + alpha * (batch1 @ batch2)."""
+    result = product(call, call.tensor(1, "batch1"), call.tensor(2, "batch2"))
+    if not isinstance(result, Tensor):
+        return result
+    if "alpha" in call.kwargs:
+        scaled = Scaled(real(call.kwargs["alpha"]))
+        result = call.emit([result], result.shape, scaled, op="mul", memory=result.memory)
+    bias = call.tensor(0, "input")
+    return call.emit([result, bias], result.shape, op="add", memory=result.memory)
 
 
 def product(call: Call, a: Tensor, b: Tensor) -> Value:

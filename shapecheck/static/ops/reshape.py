@@ -219,6 +219,9 @@ def _breaks(memory: tuple[object, ...] | None, regrouping: Regrouping) -> bool:
         return False
     if regrouping.verdict is Verdict.SCRAMBLED:
         return False
+    ids = [factor.id for axis in regrouping.axes for factor in axis.factors]
+    if len(set(ids)) < len(ids):
+        return False  # one axis broadcast against itself
     place = {one: index for index, one in enumerate(memory) if one is not GAP}
     for axis in regrouping.axes:
         for first, second in zip(axis.factors, axis.factors[1:], strict=False):
