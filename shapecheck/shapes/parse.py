@@ -19,7 +19,7 @@ def parse_dim(text: str, symbol: Callable[[str], Symbol] = Symbol) -> Dim:
 
 def _dim(node: ast.expr, symbol: Callable[[str], Symbol]) -> Dim:
     match node:
-        case ast.Constant(value=int(value)):
+        case ast.Constant(value=int(value)) if not isinstance(value, bool):
             return Dim.of(value)
         case ast.Name(id="__unknown__"):
             return Dim.of(Symbol("?", Kind.UNKNOWN))
@@ -42,7 +42,7 @@ def _dim(node: ast.expr, symbol: Callable[[str], Symbol]) -> Dim:
                     return rebuild("//", (a, b))
                 case ast.Mod():
                     return rebuild("%", (a, b))
-        case ast.Call(func=ast.Name(id=name), args=arguments):
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             return Dim.of(Function(name, tuple(_dim(argument, symbol) for argument in arguments)))
     raise ValueError(f"no size: {ast.unparse(node)!r}")
 
@@ -56,5 +56,6 @@ def parse_shape(text: str, symbol: Callable[[str], Symbol] = Symbol) -> tuple[Di
         tree = ast.parse(inside.replace("?", "__unknown__"), mode="eval")
     except SyntaxError as error:
         raise ValueError(f"no shape: {text!r}") from error
-    assert isinstance(tree.body, ast.List)
+    if not isinstance(tree.body, ast.List):
+        raise ValueError(f"no shape: {text!r}")
     return tuple(_dim(element, symbol) for element in tree.body.elts)
