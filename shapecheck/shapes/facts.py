@@ -35,7 +35,7 @@ class Facts:
     # -- resolving --------------------------------------------------------------------------------------------------
     def resolve(self, dim: Dim) -> Dim:
         """The size with everything put in that is known by now."""
-        for _ in range(6):
+        for _ in range(len(self.bindings) + 2):
             symbols = dim.symbols()
             if symbols.isdisjoint(self.bindings) and symbols.isdisjoint(self.names):
                 break
