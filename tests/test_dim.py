@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from itertools import product as combinations
 from math import prod
 
@@ -111,7 +112,8 @@ def test_addition_and_multiplication_are_a_ring(a: Dim, b: Dim, c: Dim) -> None:
     assert (a * b) * c == a * (b * c)
     assert a * (b + c) == a * b + a * c
     assert a - a == ZERO
-    assert -(-a) == a
+    assert ZERO - a == -a
+    assert -a + a == ZERO
     assert a * ONE == a == a + ZERO
     assert a**3 == a * a * a
 
@@ -326,7 +328,7 @@ def test_what_was_equated_is_equal(pairs: list[tuple[Dim, Dim]], sizes: Sizes) -
 def test_a_long_chain_of_bindings_is_followed_to_its_end() -> None:
     facts = Facts()
     chain = [Symbol(f"s{index}") for index in range(12)]
-    for one, other in zip(chain, chain[1:], strict=False):
+    for one, other in pairwise(chain):
         assert facts.bind(one, Dim.of(other))
     assert facts.resolve(Dim.of(chain[0])) == Dim.of(chain[-1])
 

@@ -56,6 +56,7 @@ def parse_shape(text: str, symbol: Callable[[str], Symbol] = Symbol) -> tuple[Di
         tree = ast.parse(inside.replace("?", "__unknown__"), mode="eval")
     except SyntaxError as error:
         raise ValueError(f"no shape: {text!r}") from error
-    if not isinstance(tree.body, ast.List):
-        raise ValueError(f"no shape: {text!r}")
-    return tuple(_dim(element, symbol) for element in tree.body.elts)
+    match tree.body:
+        case ast.List(elts=elements):
+            return tuple(_dim(element, symbol) for element in elements)
+    raise ValueError(f"no shape: {text!r}")
