@@ -30,7 +30,7 @@ def filled(call: Call) -> Value:
     return call.emit([], shape, op="create", origin=Origin.CREATED, memory=in_order(call.run, shape))
 
 
-@op("zeros_like", "ones_like", "empty_like", "randn_like", "rand_like", "full_like", "bernoulli_like")
+@op("zeros_like", "ones_like", "empty_like", "randn_like", "rand_like", "full_like")
 def like(call: Call) -> Value:
     tensor = call.tensor(0, "input")
     return call.emit([tensor], tensor.shape, op="create", origin=Origin.CREATED)

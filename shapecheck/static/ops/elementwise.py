@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 # -- one tensor ----------------------------------------------------------------------------------------------------------
 _CASTS = (
     "to", "float", "half", "bfloat16", "double", "long", "int", "bool", "type", "type_as", "detach", "clone", "cuda", "cpu",
-    "requires_grad_", "data_ptr_", "as_subclass", "tensor_identity", "alias", "short", "byte",
+    "requires_grad_", "as_subclass", "short", "byte",
 )  # fmt: skip
 _UNARY = (
     "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "elu", "selu", "celu", "leaky_relu", "hardswish", "hardsigmoid",
     "hardtanh", "softplus", "mish", "logsigmoid", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "square",
     "reciprocal", "abs", "neg", "sin", "cos", "tan", "floor", "ceil", "round", "sign", "clamp", "clip", "clamp_min",
-    "clamp_max", "nan_to_num", "isnan", "isinf", "isfinite", "bitwise_not", "logical_not", "erf", "normalize_values",
-    "triu", "tril", "cumsum", "cumprod", "flip", "roll", "sort_values", "fill", "zero", "normal", "uniform", "alpha_dropout",
+    "clamp_max", "nan_to_num", "isnan", "isinf", "isfinite", "bitwise_not", "logical_not", "erf",
+    "triu", "tril", "cumsum", "cumprod", "flip", "roll", "fill", "zero", "normal", "uniform", "alpha_dropout",
     "threshold", "softsign", "tanhshrink", "hardshrink", "softshrink", "polygamma", "digamma", "lgamma", "angle",
-    "log_", "copy", "bernoulli", "masked_scatter", "index_add", "scatter", "scatter_add", "index_copy", "index_fill",
-    "fft", "ifft", "conj", "trunc", "frac", "logit", "random", "trunc_normal", "xavier_uniform", "stop_gradient",
+    "copy", "bernoulli", "masked_scatter", "index_add", "scatter", "scatter_add", "index_copy", "index_fill",
+    "conj", "trunc", "frac", "logit", "random",
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def cast(call: Call) -> Value:
 @op(*_UNARY)
 def unary(call: Call) -> Value:
     tensor = call.tensor(0, "input", "x")
-    origin = tensor.origin if call.name in ("triu", "tril", "fill", "zero", "normal", "uniform", "trunc_normal") else Origin.OTHER
+    origin = tensor.origin if call.name in ("triu", "tril", "fill", "zero", "normal", "uniform") else Origin.OTHER
     return call.emit([tensor], tensor.shape, memory=tensor.memory, origin=origin)
 
 

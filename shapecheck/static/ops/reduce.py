@@ -33,7 +33,7 @@ def softened(call: Call, tensor: Tensor, index: int | None) -> Value:
 
 _REDUCTIONS = (
     "sum", "mean", "amax", "amin", "prod", "logsumexp", "nansum", "nanmean", "all", "any", "norm", "vector_norm", "argmax",
-    "argmin", "std", "var", "count_nonzero", "median_values",
+    "argmin", "std", "var", "count_nonzero",
 )  # fmt: skip
 
 

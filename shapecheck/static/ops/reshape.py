@@ -19,7 +19,7 @@ GAP = "gap"  # in a memory: the factors on both sides are no neighbours
 
 
 # -- reshape -------------------------------------------------------------------------------------------------------------
-@op("view", "reshape", "contiguous_view")
+@op("view", "reshape")
 def view(call: Call) -> Value:
     tensor = call.tensor(0, "input")
     sizes = _sizes(call, [*call.args[1:], *(value for key, value in call.kwargs.items() if key in ("shape", "size"))])
