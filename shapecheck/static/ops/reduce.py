@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from shapecheck.shapes.dim import Kind
+from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Shape
 from shapecheck.shapes.trace import Softmax, Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.values import NONE, Num, Seq, Unknown, Value, number
+from shapecheck.static.ops.elementwise import run_broadcast
+from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
 
 
 @op("softmax", "log_softmax", "softmin", "sparsemax", "entmax15", "gumbel_softmax", "_softmax")
@@ -37,23 +38,37 @@ _REDUCTIONS = (
 )  # fmt: skip
 
 
-@op(*_REDUCTIONS, "max", "min", "median", "mode")
+def _tensor(call: Call, value: Value) -> Tensor | None:
+    """The tensor that `max` compares with; None for a dim."""
+    if isinstance(value, Unknown) and value.tensor is None:
+        return None if value.kind is not Kind.INPUT or "other" not in call.kwargs else call.run.tensor(value, call.node)
+    return call.run.tensor(value, call.node)
+
+
+@op(*_REDUCTIONS, "max", "min", "median", "mode", "kthvalue")
 def reduction(call: Call) -> Value:
     tensor = call.tensor(0, "input")
-    place = 2 if call.name in ("norm", "vector_norm", "logsumexp_") else 1
+    place = 2 if call.name in ("norm", "vector_norm") else 1
     value = call.get(place, "dim", call.get(place, "axis"))
-    keep = call.flag(place + 1, "keepdim") or call.flag(place + 1, "keepdims")
-    pair = call.name in ("max", "min", "median", "mode")
-    if value is None or value == NONE:
+    spread = call.name in ("std", "var")  # these have `unbiased` before or after `dim`
+    keep = call.flag(place + 1 + spread, "keepdim") or call.flag(place + 1 + spread, "keepdims")
+    pair = call.name in ("max", "min", "median", "mode", "kthvalue")
+    if call.name in ("mode", "kthvalue"):
+        place = 1 if call.name == "mode" else 2
+        value, keep = call.get(place, "dim", Num(Dim.of(-1))), call.flag(place + 1, "keepdim")
+    if call.name in ("max", "min") and (other := call.get(1, "other")) is not None and (both := _tensor(call, other)):
+        shape, _ = run_broadcast(call, tensor, both)
+        return call.emit([tensor, both], shape, op="maximum" if call.name == "max" else "minimum")
+    if value is None or value == NONE or (spread and isinstance(value, Const)):
         return call.emit([tensor], Shape(()), op="reduce")
     if pair and not isinstance(value, Num | Unknown):
         raise Lost(call.name)
     values = value.items if isinstance(value, Seq) else [value]
+    if not values:  # dim=() means every axis
+        return call.emit([tensor], Shape(()), op="reduce")
     indices = [number(one) for one in values]
     known = [dim.value for dim in indices if dim is not None and dim.value is not None]
     if len(known) != len(values):
-        if pair and isinstance(value, Unknown) and value.kind is Kind.INPUT:
-            raise Lost(call.name)
         raise Lost(call.name)
     shape = call.shape(tensor, *known)
     places = {shape.position(index) for index in known}
@@ -69,7 +84,7 @@ def reduction(call: Call) -> Value:
     return call.emit([tensor], result, op="reduce")
 
 
-@op("sort", "topk", "kthvalue", "cummax", "cummin")
+@op("sort", "topk", "cummax", "cummin")
 def ordered(call: Call) -> Value:
     tensor = call.tensor(0, "input")
     shape = call.run.shape(tensor)
