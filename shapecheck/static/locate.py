@@ -133,7 +133,8 @@ class Outline:
 
 _NESTED = re.compile(r"^[ \t]+(?:class|def)\s+(\w+)", re.MULTILINE)
 _ASSIGNED = re.compile(r"^[ \t]*((?:\w+\s*,\s*)*\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
-_IMPORTED = re.compile(r"\bimport\s+\(?([^#\n]+(?:\n[^)\n]*)*?)(?:\)|$)", re.MULTILINE)
+_IMPORTED = re.compile(r"\bimport\b[ \t]*(?:\(([^)]*)\)|((?:[^\n\\]|\\\n)+))")
+_COMMENT = re.compile(r"#[^\n]*")
 
 
 def _names(block: Block) -> Iterator[str]:
@@ -141,8 +142,8 @@ def _names(block: Block) -> Iterator[str]:
         yield block.name
         return
     if block.text.startswith(("import ", "from ")) or "import" in block.text:
-        for match in _IMPORTED.finditer(block.text):
-            for part in re.sub(r"#[^\n]*", "", match[1]).replace("(", " ").split(","):
+        for match in _IMPORTED.finditer(_COMMENT.sub("", block.text)):
+            for part in (match[1] or match[2] or "").replace("\\\n", " ").split(","):
                 words = part.split()
                 if words:
                     yield words[-1].split(".")[0]
