@@ -31,6 +31,9 @@ class Facts:
     divisible: set[tuple[Dim, Dim]] = field(default_factory=set)
     assumptions: list[str] = field(default_factory=list)
     quotients: dict[tuple[Dim, Dim], Dim] = field(default_factory=dict)  # (n, d) → n // d, as divisions were written
+    _known: tuple[int, int, int] = (0, 0, 0)  # how much was known when the caches were filled
+    _shapes: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
+    _simple: dict[Dim, Dim] = field(default_factory=dict)
 
     # -- resolving --------------------------------------------------------------------------------------------------
     def resolve(self, dim: Dim) -> Dim:
@@ -55,8 +58,23 @@ class Facts:
             return Dim.of(Symbol(name, kind, atom.key))
         return None
 
+    def _fresh(self) -> None:
+        """Forget what was worked out when less was known."""
+        known = (len(self.bindings), len(self.names), len(self.rows))
+        if known != self._known:
+            self._known = known
+            self._shapes.clear()
+            self._simple.clear()
+
     def simplify(self, dim: Dim) -> Dim:
         """Resolved, and `h * (d // h)` read as d: every division is taken to come out even."""
+        self._fresh()
+        known = self._simple.get(dim)
+        if known is None:
+            known = self._simple[dim] = self._simplified(dim)
+        return known
+
+    def _simplified(self, dim: Dim) -> Dim:
         dim = self.resolve(dim)
         for _ in range(4):
             new = _cancelled(dim)
@@ -67,6 +85,13 @@ class Facts:
 
     def shape(self, shape: Shape) -> Shape:
         """The shape with rows and sizes put in that are known by now."""
+        self._fresh()
+        cached = self._shapes.get(id(shape))
+        if cached is None:
+            cached = self._shapes[id(shape)] = (shape, self._shape(shape))  # the shape is kept, and so its id
+        return cached[1]
+
+    def _shape(self, shape: Shape) -> Shape:
         entries: list[Entry] = []
         changed = False
         for entry in shape.entries:

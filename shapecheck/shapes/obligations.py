@@ -45,7 +45,7 @@ def owed(trace: Trace) -> Iterator[Division]:
         if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or not trace.facts.owes(dividend, divisor):
             continue
         quotient = (dividend // divisor).function
-        if quotient is not None and not _checked_by_owners(trace, division) and _splits_heads(trace, quotient):
+        if quotient is not None and _splits_heads(trace, quotient) and not _checked_by_owners(trace, division):
             yield division
 
 

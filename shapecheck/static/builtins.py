@@ -354,6 +354,11 @@ def _times(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNod
     return Seq([Many(args[0], count)])
 
 
+def _slice(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    bounds = [NONE, *args, NONE] if len(args) == 1 else [*args, NONE]
+    return Seq(bounds[:3], fields=("slice",))
+
+
 def _nothing(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     return NONE
 
@@ -363,7 +368,7 @@ BUILTINS: dict[str, Builtin] = {
     "reversed": _reversed, "int": _int, "float": _float, "pow": _pow, "math.pow": _pow, "max": _named("max"),
     "min": _named("min"), "abs": _named("abs"), "sum": _sum, "divmod": _divmod, "isinstance": _isinstance,
     "getattr": _getattr, "hasattr": _hasattr, "super": _super, "setattr": _setattr, "dict": _dict, "all": _all, "any": _any,
-    "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same,
+    "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same, "slice": _slice,
     "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
     "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
     "callable": _callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),

@@ -15,6 +15,7 @@ from shapecheck.static.objects import build
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named
 from shapecheck.static.run import DEEPEST_CALL, Frame, Run
 from shapecheck.static.scope import Scope
+from shapecheck.static.syntax import Slice
 from shapecheck.static.values import (
     MISSING, NONE, Class, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table,
     Unknown, Value,
@@ -111,7 +112,7 @@ def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Valu
     """Run the body of a function of the project."""
     body = function.node
     again = sum(frame.method == function.name and frame.row == id(body) for frame in run.frames)
-    if len(run.frames) >= DEEPEST_CALL or again > 1 or (isinstance(body, cst.FunctionDef) and _yields(body)):
+    if len(run.frames) >= DEEPEST_CALL or again > 1 or (isinstance(body, cst.FunctionDef) and _yields(body, function.slice)):
         return opaque(run, Unknown(run.key(node), function.name), args, kwargs, node)
     if function.bound is not None:
         args = [function.bound, *args]
@@ -139,12 +140,14 @@ def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Valu
         run.frames.pop()
 
 
-def _yields(node: cst.FunctionDef) -> bool:
+def _yields(node: cst.FunctionDef, slice_: Slice) -> bool:
+    if "yield" not in slice_.block.text:
+        return False
     cached: bool | None = _YIELDS.get(id(node))
     if cached is None:
         import libcst.matchers as m
 
-        cached = bool(m.findall(node.body, m.Yield())) if "yield" in _word_cache(node) else False
+        cached = bool(m.findall(node.body, m.Yield()))
         _YIELDS[id(node)] = cached
         _KEPT.append(node)
     return cached
@@ -152,10 +155,6 @@ def _yields(node: cst.FunctionDef) -> bool:
 
 _YIELDS: dict[int, bool] = {}
 _KEPT: list[cst.FunctionDef] = []  # an id stays its node's own as long as the node lives
-
-
-def _word_cache(node: cst.FunctionDef) -> str:
-    return cst.Module(body=[node]).code
 
 
 def parameters(

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import libcst as cst
@@ -83,10 +84,16 @@ def _float(run: Run, node: cst.Float, scope: Scope) -> Value:
 
 
 def _string(run: Run, node: cst.SimpleString, scope: Scope) -> Value:
+    literal = _literal(node.value)
+    return literal if literal is not None else unknown(run, node)
+
+
+@lru_cache(4096)
+def _literal(text: str) -> Const | None:
     try:
-        return Const(ast.literal_eval(node.value))
+        return Const(ast.literal_eval(text))
     except (ValueError, SyntaxError):
-        return unknown(run, node)
+        return None
 
 
 def _concatenated(run: Run, node: cst.ConcatenatedString, scope: Scope) -> Value:

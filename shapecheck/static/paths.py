@@ -22,8 +22,8 @@ from shapecheck.static.run import Dead, Frame, GiveUp, Run
 from shapecheck.static.values import NONE, Class, Function, Instance, Value
 
 MOST_PATHS = 64
-MOST_WORK = 8_000  # expressions evaluated for one class, all its paths together
-NEAR = (8, 2_500)  # the same for a class that only builds or calls one that attends
+MOST_WORK = 3_000  # expressions evaluated for one class, all its paths together
+NEAR = (1, 1_500)  # the same for a class that only builds or calls one that attends
 FORWARDS = ("forward", "__call__")
 
 

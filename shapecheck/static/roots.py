@@ -31,7 +31,7 @@ def candidates(file: File, scope: str) -> Candidates:
     names = {block.name for block in attending if block.name is not None}
     called = {block.name for block in attending if block.kind == "def" and _is_called(block, classes, words)}
     chosen = [block for block in attending if block.name not in called or block.kind == "class"]
-    near = [block for block in classes if block not in chosen and words[id(block)] & names]
+    near = [block for block in classes if block not in chosen and _builds(block, words[id(block)] & names)]
     if scope == "modules":
         near += [block for block in classes if block not in chosen and block not in near and _FORWARD.search(block.text)]
     every = [*chosen, *near]
@@ -41,6 +41,10 @@ def candidates(file: File, scope: str) -> Candidates:
         if block.kind == "class" and block.name is not None
     }
     return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners)
+
+
+def _builds(block: Block, names: set[str]) -> bool:
+    return any(f"{name}(" in block.text for name in names)
 
 
 def _is_called(function: Block, classes: list[Block], words: dict[int, set[str]]) -> bool:

@@ -112,7 +112,7 @@ def op(*names: str) -> Callable[[Op], Op]:
     def enter(function: Op) -> Op:
         for name in names:
             TABLE[name] = function
-            TENSOR_METHODS.add(name)
+            TENSOR_METHODS.update((name, f"{name}_"))
         return function
 
     return enter

@@ -23,8 +23,8 @@ _CASTS = (
 _UNARY = (
     "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "elu", "selu", "celu", "leaky_relu", "hardswish", "hardsigmoid",
     "hardtanh", "softplus", "mish", "logsigmoid", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "square",
-    "reciprocal", "abs", "neg", "sin", "cos", "tan", "floor", "ceil", "round", "sign", "clamp", "clip", "clamp_min",
-    "clamp_max", "nan_to_num", "isnan", "isinf", "isfinite", "bitwise_not", "logical_not", "erf",
+    "reciprocal", "abs", "neg", "sin", "cos", "tan", "floor", "ceil", "round", "sign",
+    "nan_to_num", "isnan", "isinf", "isfinite", "bitwise_not", "logical_not", "erf",
     "triu", "tril", "cumsum", "cumprod", "flip", "roll", "fill", "zero", "normal", "uniform", "alpha_dropout",
     "threshold", "softsign", "tanhshrink", "hardshrink", "softshrink", "polygamma", "digamma", "lgamma", "angle",
     "copy", "bernoulli", "masked_scatter", "index_add", "scatter", "scatter_add", "index_copy", "index_fill",
@@ -71,6 +71,19 @@ def contiguous(call: Call) -> Value:
     return call.emit([tensor], tensor.shape, op="contiguous", memory=in_order(call.run, tensor.shape), origin=tensor.origin)
 
 
+@op("clamp", "clip", "clamp_min", "clamp_max", "addcmul", "addcdiv", "lerp")
+def broadcasting(call: Call) -> Value:
+    """Several tensors, broadcast. What clamp is given is a number, unless it is plainly a tensor."""
+    given = call.args[1:] if call.name.startswith("cl") else [_operand(call, value) for value in call.args[1:]]
+    operands = [call.tensor(0, "input"), *(value for value in (*given, *call.kwargs.values()) if isinstance(value, Tensor))]
+    shape: Shape | None = call.run.shape(operands[0])
+    for other in operands[1:]:
+        shape = None if shape is None else broadcast(call.run, shape, call.run.shape(other))[0]
+    if shape is None:
+        raise Lost("rank")
+    return call.emit(operands, shape, memory=operands[0].memory if len(operands) == 1 else None)
+
+
 @op("masked_fill")
 def masked_fill(call: Call) -> Value:
     tensor = call.tensor(0, "input")
@@ -108,7 +121,7 @@ def in_order(run: Run, shape: Shape | None) -> tuple[object, ...] | None:
 _BINARY = (
     "add", "sub", "mul", "div", "multiply", "divide", "true_divide", "subtract", "floor_divide", "remainder", "pow", "compare",
     "bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "eq", "ne",
-    "lt", "le", "gt", "ge", "atan2", "addcmul", "addcdiv", "lerp", "fmod", "less", "greater", "not_equal", "rsub", "xlogy",
+    "lt", "le", "gt", "ge", "atan2", "fmod", "less", "greater", "not_equal", "rsub", "xlogy",
 )  # fmt: skip
 _SPELLED = {"multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub"}
 
@@ -182,8 +195,17 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 return shape, clash
     run.unsettled = True
     if len(a.entries) != len(b.entries):
-        return (a if len(a.entries) > len(b.entries) else b), None
-    return (a, None) if run.assume else (None, None)
+        return _unless_one(run, a if len(a.entries) > len(b.entries) else b), None
+    return (_unless_one(run, a), None) if run.assume else (None, None)
+
+
+def _unless_one(run: Run, shape: Shape) -> Shape:
+    """A shape taken for the result of a broadcast with one that isn't known: what is 1 may become anything."""
+    if run.assume:
+        run.facts.assumptions.append(f"{shape} is not the shorter of two")
+    return Shape(tuple(
+        run.axis(run.unknown_size()) if isinstance(entry, Axis) and entry.is_one else entry for entry in shape.entries
+    ))  # fmt: skip
 
 
 def _pairwise(run: Run, a: tuple[Entry, ...], b: tuple[Entry, ...]) -> tuple[Shape, tuple[Axis, Axis] | None]:

@@ -40,9 +40,9 @@ def index(call: Call) -> Value:
 
 
 def _consumes(key: Any) -> int:
-    if isinstance(key, Const) and (key.value is None or isinstance(key.value, bool)):
-        return 0
-    return 1
+    if isinstance(key, Const) and isinstance(key.value, bool):
+        raise Lost("index")
+    return 0 if key == NONE else 1
 
 
 class _Taken:
@@ -221,9 +221,19 @@ def chunk(call: Call) -> Value:
     axis = shape.at(dim)
     assert axis is not None
     size = call.run.facts.divide(axis.size, Dim.of(count))
+    if size is None and (whole := call.run.facts.resolve(axis.size).value) is not None:
+        return _parts(call, tensor, shape, dim, [Dim.of(one) for one in _uneven(whole, count, even=call.name == "tensor_split")])
     if size is None:
         size = axis.size // Dim.of(count) if axis.size.known else call.run.unknown_size()
     return _parts(call, tensor, shape, dim, [size] * count)
+
+
+def _uneven(whole: int, count: int, *, even: bool) -> list[int]:
+    """The parts of an axis that doesn't come out even: chunk rounds up and may give fewer, tensor_split gives `count`."""
+    if even:
+        return [whole // count + (index < whole % count) for index in range(count)]
+    size = -(-whole // count)
+    return [min(size, whole - start) for start in range(0, whole, size)]
 
 
 @op("split", "split_with_sizes")
@@ -246,6 +256,9 @@ def split(call: Call) -> Value:
     count = call.run.facts.divide(axis.size, size)
     if count is not None and count.value is not None and 0 < count.value <= 64:
         return _parts(call, tensor, shape, dim, [size] * count.value)
+    whole, part = call.run.facts.resolve(axis.size).value, call.run.facts.resolve(size).value
+    if whole and part and part > 0 and whole / part <= 64:
+        return _parts(call, tensor, shape, dim, [Dim.of(min(part, whole - start)) for start in range(0, whole, part)])
     place = shape.position(dim)
     assert place is not None
     element = call.emit([tensor], shape.put(place, Axis((part_of(call.run, axis, size),))), op="index")
@@ -385,10 +398,27 @@ def stacked(call: Call, value: Seq, dim: int) -> Value:
     return call.run.emit("stack", call.node, tensors, result, Joined(axis, size), memory=in_order(call.run, result))
 
 
-@op("gather", "take_along_dim")
+@op("gather")
 def gather(call: Call) -> Value:
     tensor, by = call.tensor(0, "input"), call.tensor(2, "index")
     return call.emit([tensor, by], by.shape, op="gather")
+
+
+@op("take_along_dim")
+def take_along_dim(call: Call) -> Value:
+    """As gather, but the other axes are broadcast."""
+    tensor, by, dim = call.tensor(0, "input"), call.tensor(1, "indices"), call.whole(2, "dim")
+    if dim is None:
+        raise Lost("take_along_dim")
+    left, right = call.shape(tensor, dim), call.shape(by, dim)
+    one, other, kept = left.position(dim), right.position(dim), right.at(dim)
+    if one is None or other is None or kept is None:
+        raise Lost("rank")
+    shape, _ = broadcast(call.run, left.put(one, Axis()), right.put(other, Axis()))
+    place = None if shape is None else shape.position(dim)
+    if shape is None or place is None:
+        raise Lost("rank")
+    return call.emit([tensor, by], shape.put(place, kept), op="gather")
 
 
 @op("index_select")

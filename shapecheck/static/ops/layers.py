@@ -13,7 +13,7 @@ from shapecheck.static.ops.einops import rearrange_layer
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.reduce import softened
 from shapecheck.static.ops.reshape import flatten, unflatten
-from shapecheck.static.values import NONE, TRUE, Const, Instance, Layer, Many, Seq, Table, Unknown, Value, number
+from shapecheck.static.values import FALSE, NONE, TRUE, Const, Instance, Layer, Many, Seq, Table, Unknown, Value, number
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -31,7 +31,8 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     **{f"Conv{n}d": _CONV for n in (1, 2, 3)},
     **{f"ConvTranspose{n}d": ("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups")
        for n in (1, 2, 3)},
-    **{f"{kind}Pool{n}d": _POOL for n in (1, 2, 3) for kind in ("Avg", "Max")},
+    **{f"AvgPool{n}d": (*_POOL, "ceil_mode") for n in (1, 2, 3)},
+    **{f"MaxPool{n}d": (*_POOL, "dilation", "return_indices", "ceil_mode") for n in (1, 2, 3)},
     "Softmax": ("dim",), "LogSoftmax": ("dim",), "Softmax2d": (), "Dropout": ("p",), "Flatten": ("start_dim", "end_dim"),
     "Unflatten": ("dim", "unflattened_size"),
     "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim",
@@ -307,6 +308,8 @@ def _spatial(call: Call, layer_: Layer, shape: Shape, rank: int) -> Shape:
         step = _per_axis(stride, index) if stride is not None else ONE
         around = _per_axis(layer_.arguments["padding"], index) if "padding" in layer_.arguments else Dim.of(0)
         spread = _per_axis(layer_.arguments["dilation"], index) if "dilation" in layer_.arguments else ONE
+        if layer_.arguments.get("ceil_mode", FALSE) != FALSE:
+            kernel = None  # rounded up, with windows that start outside left out: no formula
         size = strided(call.run, call.run.facts.resolve(entry.size), kernel, step, around, spread)
         if size != entry.size:
             fresh = call.run.fresh(size, None, Origin.INPUT)
@@ -340,12 +343,14 @@ def pool(call: Call, layer_: Layer) -> Value:
     rank = int(layer_.type[-2])
     tensor = call.tensor(0, "input")
     shape = call.shape(tensor, -rank)
+    if layer_.arguments.get("return_indices", FALSE) != FALSE:
+        raise Lost(layer_.type)
     return call.emit([tensor], _spatial(call, layer_, shape, rank), op="pool")
 
 
 @op("avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d")
 def pool_function(call: Call) -> Value:
-    names = ("input", *_POOL)
+    names = ("input", *_POOL, *(("ceil_mode",) if call.name.startswith("avg") else ("dilation", "ceil_mode", "return_indices")))
     arguments = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
     kind = ("Avg" if call.name.startswith("avg") else "Max") + "Pool" + call.name[-2:]
     return pool(call, Layer(kind, arguments, call.run.key(call.node), call.run.place(call.node)))

@@ -20,9 +20,11 @@ def matmul(call: Call) -> Value:
 @op("baddbmm", "addmm", "addbmm")
 def add_product(call: Call) -> Value:
     """beta * input + alpha * (batch1 @ batch2)."""
-    result = product(call, call.tensor(1, "batch1"), call.tensor(2, "batch2"))
+    result = product(call, call.tensor(1, "batch1", "mat1"), call.tensor(2, "batch2", "mat2"))
     if not isinstance(result, Tensor):
         return result
+    if call.name == "addbmm":  # the products of a batch are added up
+        result = call.emit([result], Shape(call.shape(result, -2).entries[-2:]), op="reduce")
     if "alpha" in call.kwargs:
         scaled = Scaled(real(call.kwargs["alpha"]))
         result = call.emit([result], result.shape, scaled, op="mul", memory=result.memory)

@@ -355,8 +355,11 @@ def expand(call: Call) -> Value:
     axes = list(shape.axes)
     entries: list[Axis] = [Axis((call.run.fresh(size, None, Origin.REPEAT),)) for size in sizes[: len(sizes) - len(axes)]]
     for axis, size in zip(axes, sizes[len(sizes) - len(axes) :], strict=False):
-        if size.value == -1 or not axis.is_one or size.is_one:
+        if size.value == -1 or call.run.facts.same(axis.size, size) or not (size.known or axis.is_one):
             entries.append(axis)
+        elif len(axis.factors) == 1:  # an axis that isn't 1 must be as long already
+            (own,) = axis.factors
+            entries.append(Axis((Factor(size, own.id, own.origin, own.part, own.whole),)))
         else:
             entries.append(Axis((call.run.fresh(size, None, Origin.REPEAT),)))
     return call.emit([tensor], Shape(tuple(entries)), origin=tensor.origin)
