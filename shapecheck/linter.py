@@ -6,6 +6,7 @@ suppressed → place what is left in the file.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import traceback
@@ -182,6 +183,8 @@ def _alone(job: Job) -> Result:
 
 def analysed(job: Job) -> Result:
     """What is to be reported of one file. Runs in a worker; a crash of ours becomes a defect."""
+    was_on = gc.isenabled()
+    gc.disable()  # syntax trees are millions of objects that live as long as their file: scanning them took half the time
     try:
         return _analysed(job)
     except Unreadable as error:
@@ -190,6 +193,9 @@ def analysed(job: Job) -> Result:
         where = traceback.extract_tb(error.__traceback__)[-1]
         said = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
         return Result(job.path, defects=(Defect(job.path, "", None, said),))
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _analysed(job: Job) -> Result:

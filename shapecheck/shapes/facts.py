@@ -34,13 +34,27 @@ class Facts:
     _known: tuple[int, int, int] = (0, 0, 0)  # how much was known when the caches were filled
     _shapes: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
     _simple: dict[Dim, Dim] = field(default_factory=dict)
+    _resolved: dict[Dim, Dim] = field(default_factory=dict)
 
     # -- resolving --------------------------------------------------------------------------------------------------
     def resolve(self, dim: Dim) -> Dim:
         """The size with everything put in that is known by now."""
+        if not self._touches(dim):
+            return dim
+        self._fresh()
+        known = self._resolved.get(dim)
+        if known is None:
+            known = self._resolved[dim] = self._replaced(dim)
+            self._resolved[known] = known
+        return known
+
+    def _touches(self, dim: Dim) -> bool:
+        symbols = dim.symbols()
+        return bool(symbols) and not (symbols.isdisjoint(self.bindings) and symbols.isdisjoint(self.names))
+
+    def _replaced(self, dim: Dim) -> Dim:
         for _ in range(len(self.bindings) + 2):
-            symbols = dim.symbols()
-            if symbols.isdisjoint(self.bindings) and symbols.isdisjoint(self.names):
+            if not self._touches(dim):
                 break
             new = dim.replace(self._bound)
             if new is dim:
@@ -65,6 +79,7 @@ class Facts:
             self._known = known
             self._shapes.clear()
             self._simple.clear()
+            self._resolved.clear()
 
     def simplify(self, dim: Dim) -> Dim:
         """Resolved, and `h * (d // h)` read as d: every division is taken to come out even."""

@@ -12,6 +12,13 @@ _ATTENTION = re.compile(
     rb"softmax|Softmax|scaled_dot_product_attention|flash_attn|MultiheadAttention|memory_efficient_attention"
     rb"|attention_interface|ATTENTION_FUNCTIONS"
 )
+_KERNEL = re.compile(
+    r"scaled_dot_product_attention|flash_attn|MultiheadAttention|memory_efficient_attention|attention_interface"
+    r"|ATTENTION_FUNCTIONS|multi_head_attention_forward"
+)
+_SOFTMAX = re.compile(r"[sS]oftmax|sparsemax|entmax")
+_PRODUCT = re.compile(r"matmul|bmm|einsum|\s@\s|\.mm\(|\.dot\(|@=|\bcat\(|heads|attn|attend|attention")
+_DOCSTRING = re.compile(r'"""(?:[^\\]|\\.)*?"""', re.DOTALL)
 _TORCH = re.compile(rb"torch|einops")
 _MODULE = re.compile(rb"\bModule\b|nn\.|torch\.")
 
@@ -36,7 +43,11 @@ class Block:
     row: int  # of its first line, from 1
 
     def mentions_attention(self) -> bool:
-        return bool(_ATTENTION.search(self.text.encode("utf-8", "replace")))
+        """Whether its code, docstrings apart, calls a kernel of attention, or a softmax and a product."""
+        if not _SOFTMAX.search(self.text) and not _KERNEL.search(self.text):
+            return False
+        code = _DOCSTRING.sub("", self.text) if '"""' in self.text else self.text
+        return bool(_KERNEL.search(code) or (_SOFTMAX.search(code) and _PRODUCT.search(code)))
 
 
 _TOKENS = re.compile(

@@ -22,7 +22,7 @@ from shapecheck.static.run import Dead, Frame, GiveUp, Run
 from shapecheck.static.values import NONE, Class, Function, Instance, Value
 
 MOST_PATHS = 64
-MOST_WORK = 3_000  # expressions evaluated for one class, all its paths together
+MOST_WORK = 2_500  # expressions evaluated for one class, all its paths together
 NEAR = (1, 1_500)  # the same for a class that only builds or calls one that attends
 FORWARDS = ("forward", "__call__")
 
@@ -77,15 +77,9 @@ def _path(root: Root, forced: dict[object, bool], seed: Facts | None) -> tuple[R
         if not run.conflict:
             return run, trace
     run, trace = _run(Run(forced), root)
-    for _ in range(2):
-        if not run.unsettled:
-            break
+    if run.unsettled:
         seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
-        before = len(seed.rows)
-        again, trace_again = _run(Run({**forced}, seed=seed, assume=True), root)
-        run, trace = again, trace_again
-        if len(run.facts.rows) == before:
-            break
+        run, trace = _run(Run(forced, seed=seed, assume=True), root)
     return run, trace
 
 

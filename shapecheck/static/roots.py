@@ -28,6 +28,7 @@ def candidates(file: File, scope: str) -> Candidates:
     functions = [block for block in file.outline.blocks if block.kind == "def"]
     words = {id(block): set(_WORD.findall(block.text)) for block in (*classes, *functions)}
     attending = [block for block in (*classes, *functions) if block.mentions_attention()]
+    attending = [block for block in attending if block.kind == "def" or _FORWARD.search(block.text)]
     names = {block.name for block in attending if block.name is not None}
     called = {block.name for block in attending if block.kind == "def" and _is_called(block, classes, words)}
     chosen = [block for block in attending if block.name not in called or block.kind == "class"]
