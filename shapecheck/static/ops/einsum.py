@@ -7,7 +7,7 @@ from typing import Any
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Contraction, Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import in_order
+from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.matmul import agree, differ, renewed, weighted
 from shapecheck.static.values import Const, Seq, Value
 
@@ -23,32 +23,27 @@ def einsum(call: Call) -> Value:
     if len(values) == 1 and isinstance(values[0], Seq):
         values = values[0].items
     operands = [call.run.tensor(value, call.node) for value in values]
-    inputs, output = _terms(pattern.value)
+    inputs, output = _terms(pattern.value, words=pattern is not args[0])
     if len(inputs) != len(operands) or any(tensor is None for tensor in operands):
         raise Lost("einsum")
     tensors = [tensor for tensor in operands if tensor is not None]
     return _contract(call, inputs, output, tensors)
 
 
-def _terms(pattern: str) -> tuple[list[list[str]], list[str]]:
-    """The letters (or words) of each operand and of the result; `...` is one of them."""
+def _terms(pattern: str, *, words: bool) -> tuple[list[list[str]], list[str]]:
+    """The letters (einops, whose pattern comes last: words) of each operand and of the result; `...` is one of them."""
     left, arrow, right = pattern.partition("->")
-    parts = [_letters(part) for part in left.split(",")]
+    parts = [_letters(part, words=words) for part in left.split(",")]
     if arrow:
-        return parts, _letters(right)
+        return parts, _letters(right, words=words)
     names = [name for part in parts for name in part]
     once = sorted(name for name in set(names) if names.count(name) == 1 and name != "...")
     return parts, (["..."] if "..." in names else []) + once
 
 
-def _letters(text: str) -> list[str]:
-    words = text.replace("...", " ... ").split()
-    if len(words) > 1 and any(len(word) > 1 and word != "..." for word in words):
-        return words  # einops: words with spaces
-    found: list[str] = []
-    for word in words:
-        found += [word] if word == "..." else list(word)
-    return found
+def _letters(text: str, *, words: bool) -> list[str]:
+    parts = text.replace("...", " ... ").split()
+    return [name for part in parts for name in ([part] if words or part == "..." else part)]
 
 
 def _contract(call: Call, inputs: list[list[str]], output: list[str], tensors: list[Tensor]) -> Value:
@@ -66,7 +61,8 @@ def _contract(call: Call, inputs: list[list[str]], output: list[str], tensors: l
             found = list(zip(names, shape.entries, strict=True))
         else:
             found, middle = _with_ellipsis(call, names, shape, tensor)
-            rest = middle if len(middle) >= len(rest) else rest
+            both, _ = broadcast(run, Shape(rest), Shape(middle))
+            rest = both.entries if both is not None else max(rest, middle, key=len)
         for name, entry in found:
             assert isinstance(entry, Axis)
             if name not in axes:
