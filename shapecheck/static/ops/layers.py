@@ -24,13 +24,15 @@ LayerOp = Callable[[Call, Layer], Value]
 _CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias")
 _POOL = ("kernel_size", "stride", "padding")
 SIGNATURES: dict[str, tuple[str, ...]] = {
-    "Linear": ("in_features", "out_features", "bias"),
+    **dict.fromkeys(("Linear", "NonDynamicallyQuantizableLinear"), ("in_features", "out_features", "bias")),
+    "LazyLinear": ("out_features", "bias"),
     "Embedding": ("num_embeddings", "embedding_dim", "padding_idx"),
     "LayerNorm": ("normalized_shape", "eps", "elementwise_affine"), "RMSNorm": ("normalized_shape", "eps"),
     "GroupNorm": ("num_groups", "num_channels", "eps"), "BatchNorm1d": ("num_features",), "BatchNorm2d": ("num_features",),
     **{f"Conv{n}d": _CONV for n in (1, 2, 3)},
     **{f"ConvTranspose{n}d": ("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups")
        for n in (1, 2, 3)},
+    **{f"Adaptive{kind}Pool{n}d": ("output_size",) for n in (1, 2, 3) for kind in ("Avg", "Max")},
     **{f"AvgPool{n}d": (*_POOL, "ceil_mode") for n in (1, 2, 3)},
     **{f"MaxPool{n}d": (*_POOL, "dilation", "return_indices", "ceil_mode") for n in (1, 2, 3)},
     "Softmax": ("dim",), "LogSoftmax": ("dim",), "Softmax2d": (), "Dropout": ("p",), "Flatten": ("start_dim", "end_dim"),
@@ -210,6 +212,7 @@ def sequential(call: Call, layer_: Layer) -> Value:
     if layer_.children is None or layer_.children.unsure or any(isinstance(item, Row) for item in layer_.children.items):
         raise Lost("Sequential")
     value: Value = call.args[0] if call.args else call.kwargs.get("input", NONE)
+    value = call.run.tensor(value, call.node) or value
     if not layer_.children.items:
         raise Lost("Sequential()")
     for child in layer_.children.items:
@@ -268,11 +271,16 @@ def multihead(call: Call, layer_: Layer) -> Value:
     if shape.rank == 3 and source.rank == 3:
         first, length = (0, 1) if layer_.arguments.get("batch_first") == TRUE else (1, 0)
         weights = Shape((shape.entries[first], shape.entries[length], source.entries[length]))
+    elif shape.rank == 2 and source.rank == 2:
+        weights = Shape((shape.entries[0], source.entries[0]))
+    if call.get(6, "average_attn_weights", TRUE) != TRUE and weights.rank is not None:  # one for each head
+        heads = _dim(layer_, "num_heads")
+        weights = weights.insert(len(weights.entries) - 2, call.axis(heads if heads is not None else run.unknown_size()))
     if takes is not None and shape.position(-1) is not None:
         shape = shape.put(len(shape.entries) - 1, call.axis(takes, Origin.LAYER))
     detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, None)
     step = run.step("mha", call.node, [query, key, value], [shape, weights], detail)
-    need = call.kwargs.get("need_weights")
+    need = call.get(4, "need_weights")
     return Seq([step.results[0], NONE if need == Const(False) else step.results[1]])
 
 
@@ -306,7 +314,8 @@ def _spatial(call: Call, layer_: Layer, shape: Shape, rank: int) -> Shape:
             continue
         kernel = _per_axis(layer_.arguments.get("kernel_size"), index)
         step = _per_axis(stride, index) if stride is not None else ONE
-        around = _per_axis(layer_.arguments["padding"], index) if "padding" in layer_.arguments else Dim.of(0)
+        padding = layer_.arguments.get("padding", Const("valid"))
+        around = Dim.of(0) if padding == Const("valid") else _per_axis(padding, index)
         spread = _per_axis(layer_.arguments["dilation"], index) if "dilation" in layer_.arguments else ONE
         if layer_.arguments.get("ceil_mode", FALSE) != FALSE:
             kernel = None  # rounded up, with windows that start outside left out: no formula
@@ -382,7 +391,7 @@ def recurrent(call: Call, layer_: Layer) -> Value:
     tensor = call.tensor(0, "input")
     hidden = _dim(layer_, "hidden_size")
     shape = call.run.back(call.run.shape(tensor), -1, _dim(layer_, "input_size"))
-    if hidden is None or shape.at(-1) is None:
+    if hidden is None or shape.at(-1) is None or "proj_size" in layer_.arguments:
         raise Lost(layer_.type)
     gives = hidden * Dim.of(2) if layer_.arguments.get("bidirectional") == TRUE else hidden
     result = shape.put(len(shape.entries) - 1, call.axis(gives, Origin.LAYER))
