@@ -61,8 +61,8 @@ def _contract(call: Call, inputs: list[list[str]], output: list[str], tensors: l
             found = list(zip(names, shape.entries, strict=True))
         else:
             found, middle = _with_ellipsis(call, names, shape, tensor)
-            both, _ = broadcast(run, Shape(rest), Shape(middle))
-            rest = both.entries if both is not None else max(rest, middle, key=len)
+            shared, _ = broadcast(run, Shape(rest), Shape(middle))
+            rest = shared.entries if shared is not None else max(rest, middle, key=len)
         for name, entry in found:
             assert isinstance(entry, Axis)
             if name not in axes:
