@@ -16,7 +16,7 @@ from shapecheck.static.run import Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items
 from shapecheck.static.values import (
-    FALSE, NONE, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table, Unknown,
+    FALSE, MISSING, NONE, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table, Unknown,
     Value, number, real,
 )  # fmt: skip
 
@@ -246,6 +246,11 @@ def _isinstance(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.C
             found = {kind, "Module"}
         case Unknown(tensor=Tensor()):
             found = None
+        case Unknown(kind=Kind.CONFIG | Kind.CONSTRUCTOR, default=str()) if paths == {"str"}:
+            return TRUE
+        case Unknown(kind=Kind.CONFIG, name=name) if paths == {"str"} and value.default in (None, MISSING):
+            key = ("isinstance", value.key, "str")  # a config holds the names of functions rather than functions
+            return Unknown(key, f"isinstance({name}, str)", Kind.CONFIG, default=True, flag=True)
         case Unknown(kind=Kind.INPUT) if paths & {"Tensor", "str", "dict", "int", "float", "tuple", "list"}:
             if paths == {"Tensor"}:
                 return TRUE

@@ -11,10 +11,11 @@ from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.attributes import find_in_class, is_module
 from shapecheck.static.builtins import BUILTINS
-from shapecheck.static.objects import build
+from shapecheck.static.objects import TABLE, build
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named
 from shapecheck.static.run import DEEPEST_CALL, Frame, Run
 from shapecheck.static.scope import Scope
+from shapecheck.static.sequences import item
 from shapecheck.static.syntax import Slice
 from shapecheck.static.values import (
     MISSING, NONE, Class, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table,
@@ -225,6 +226,8 @@ def _call_super(run: Run, owner: Super, name: str, args: list[Any], kwargs: dict
             owner.bound.attributes["__layer__"] = build_layer(run, layer, args, kwargs, node)
     if name == "forward" and isinstance(owner.bound, Instance) and "__layer__" in owner.bound.attributes:
         return apply_layer(run, owner.bound.attributes["__layer__"], args, kwargs, node)
+    if name == "__getitem__" and isinstance(owner.bound, Instance) and TABLE in owner.bound.attributes and args:
+        return item(run, owner.bound.attributes[TABLE], args[0], node)
     if name == "get" and len(args) > 1 and isinstance(args[1], Function):  # a registry that falls back on this
         return args[1]
     return NONE if name in ("__init__", "__post_init__") else opaque(run, Method(owner, name), args, kwargs, node)
@@ -282,8 +285,9 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
                 continue
         optional = default is None or "None" in text or "Optional" in text
         flag = isinstance(default, bool) or text.strip() == "bool"
-        if annotation is not None and kind is Kind.CONSTRUCTOR and text.strip().strip("'\"").split("[")[0].isidentifier():
-            of = _annotated(run, text.strip().strip("'\""), scope)
+        named = text.strip().strip("'\"") or (_config_class(scope) if name == "config" else "")
+        if kind is Kind.CONSTRUCTOR and named.split("[")[0].isidentifier():
+            of = _annotated(run, named, scope)
             if of is not None and not is_module(run, of):
                 found[name] = open_object(run, of, (owner, name))
                 continue
@@ -291,6 +295,15 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
     if params.star_kwarg is not None and kind is Kind.INPUT:
         found["**"] = Table({}, open=True, key=("kwargs", owner))
     return found
+
+
+def _config_class(scope: Scope) -> str:
+    """What a `config` without an annotation is, where the file knows only one class of configs."""
+    found = [name for name in scope.file.outline.names if name.endswith("Config") and name.lower() not in _BASE_CONFIGS]
+    return found[0] if len(found) == 1 else ""
+
+
+_BASE_CONFIGS = {"config", "pretrainedconfig"}
 
 
 def _annotated(run: Run, name: str, scope: Scope) -> Class | None:

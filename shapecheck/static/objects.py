@@ -10,7 +10,11 @@ from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Size
 from shapecheck.static.attributes import decorators, external_bases, find_in_class, is_module, lineage
 from shapecheck.static.run import DEEPEST_CALL, Run
-from shapecheck.static.values import MISSING, Class, Function, Instance, Many, Num, Real, Seq, Unknown, Value, number
+from shapecheck.static.values import MISSING, NONE, Class, Function, Instance, Many, Num, Real, Seq, Table, Unknown, Value, number
+
+
+TABLE = "__table__"  # what a class derived from dict was built from
+_DICTS = {"builtins.dict", "collections.OrderedDict", "collections.UserDict"}
 
 
 def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
@@ -25,7 +29,7 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
     run.constructions.append((instance, tuple(args), dict(kwargs), run.place(node)))
     init = find_in_class(run, of, "__init__")
     _note_sizes(run, of, init, args, kwargs, node)
-    if isinstance(init, Function):
+    if isinstance(init, Function) and not _is_generated(run, of, init):
         run.building.append(instance)
         try:
             inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), args, kwargs, node)
@@ -35,12 +39,14 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
     fields = dataclass_fields(run, of)
     if fields:
         _fill(run, instance, fields, args, kwargs)
+        if is_tuple(run, of):
+            return _as_tuple(instance, skips_none=not _is_named_tuple(run, of))
         post = find_in_class(run, of, "__post_init__")
         if isinstance(post, Function):
             call(run, Function("__post_init__", post.node, post.slice, post.scope, post.owner, instance), [], {}, node)
-        if is_tuple(run, of):
-            return Seq(list(instance.attributes.values()), fields=tuple(instance.attributes))
         return instance
+    if args and isinstance(args[0], Table) and external_bases(run, of) & _DICTS:
+        instance.attributes[TABLE] = args[0]
     if is_module(run, of) or not (args or kwargs):
         return instance
     instance.open = True
@@ -59,9 +65,33 @@ def _note_sizes(run: Run, of: Class, init: Value | None, args: list[Any], kwargs
             run.sizes.append(Size(name, size, run.place(argument), of.name))
 
 
+def _is_generated(run: Run, of: Class, init: Function) -> bool:
+    """Whether a dataclass gets an `__init__` of its own, whatever the classes above it define."""
+    order = lineage(run, of)
+    above = order.index(init.owner) if init.owner in order else len(order)
+    return any(_is_dataclass(one) for one in order[:above])
+
+
 def is_tuple(run: Run, of: Class) -> bool:
     """Whether instances can be indexed and unpacked: named tuples and output objects."""
-    return any(base.endswith(("NamedTuple", "ModelOutput", "BaseOutput")) for base in external_bases(run, of))
+    outputs = ("ModelOutput", "BaseOutput")
+    return (
+        _is_named_tuple(run, of)
+        or any(base.endswith(outputs) for base in external_bases(run, of))
+        or any(one.name in outputs for one in lineage(run, of)[1:])
+    )
+
+
+def _is_named_tuple(run: Run, of: Class) -> bool:
+    return any(base.endswith("NamedTuple") for base in external_bases(run, of))
+
+
+def _as_tuple(instance: Instance, *, skips_none: bool) -> Seq:
+    """The fields in order. An output object counts those that are not None, so the others go to the end."""
+    fields = list(instance.attributes.items())
+    if skips_none:
+        fields.sort(key=lambda field: field[1] == NONE)
+    return Seq([value for _, value in fields], fields=tuple(name for name, _ in fields))
 
 
 def dataclass_fields(run: Run, of: Class) -> dict[str, cst.AnnAssign]:

@@ -69,6 +69,7 @@ class Run:
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     fallback: int = 0  # inside how many defaults for what wasn't given
     conflict: bool = False  # some op needed another rank than the one known
+    usual: dict[object, int] = field(default_factory=dict)  # row → the rank that its use speaks for, where it isn't USUAL
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _fresh: int = 0
@@ -208,7 +209,7 @@ class Run:
             self.unsettled = True
             if not self.assume or why is None:
                 return shape
-            rank = max(least, others + max(0, USUAL - _depth(row.key)))
+            rank = max(least, others + max(0, self.usual.get(_whole(row.key), USUAL) - _depth(row.key)))
             self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
         if rank < others:
             return shape
@@ -217,6 +218,11 @@ class Run:
             axes.append(_of_row(row, index, f"{_word(row.name)}_{index}"))
         self.close(row, axes)
         return self.facts.shape(shape)
+
+    def takes_ids(self, shape: Shape) -> None:
+        """Note that a tensor holds indices of an embedding: by custom [batch, sequence]."""
+        if shape.row is not None and shape.row.given:
+            self.usual[_whole(shape.row.key)] = 2
 
     def name_size(self, dim: Dim, name: str) -> None:
         """Call a size of an input as the source does: `b, t, _ = x.shape`."""
@@ -329,6 +335,14 @@ def _tensors(value: Value) -> list[Tensor]:
         case Table(items=items):
             return [tensor for item in items.values() for tensor in _tensors(item)]
     return []
+
+
+def _whole(key: object) -> object:
+    """The key of the row that a row is the rest of."""
+    while _depth(key):
+        assert isinstance(key, tuple)
+        key = key[0]
+    return key
 
 
 def _depth(key: object) -> int:

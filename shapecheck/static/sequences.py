@@ -11,7 +11,9 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Factor, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.run import Run
-from shapecheck.static.values import NONE, Cond, Const, External, Instance, Layer, Many, Num, Seq, Table, Unknown, Value, number
+from shapecheck.static.values import (
+    NONE, Class, Cond, Const, External, Function, Instance, Layer, Many, Num, Partial, Seq, Table, Unknown, Value, number,
+)  # fmt: skip
 
 UNROLLED = 12  # a loop over more known items runs its body for the first ones only
 
@@ -42,6 +44,9 @@ def _as_shape(items: list[Any]) -> Shape:
 
 def item(run: Run, owner: Value, index: Value, node: cst.CSTNode) -> Value:
     """`owner[index]`."""
+    from shapecheck.static.attributes import find_in_class
+    from shapecheck.static.calls import call
+
     match owner:
         case Seq():
             place = number(index) if isinstance(index, Num | Unknown) else None
@@ -56,9 +61,11 @@ def item(run: Run, owner: Value, index: Value, node: cst.CSTNode) -> Value:
                 value = Unknown(("item", owner.key or id(owner), key), index.value, Kind.CONFIG)
                 owner.items[key] = value
                 return value
+            if isinstance(index, Unknown) and isinstance(index.default, str) and index.default in owner.items:
+                return owner.items[index.default]
             values = list(owner.items.values())
-            if index is not None and values and all(isinstance(one, type(values[0])) for one in values):
-                return values[0] if isinstance(values[0], External | Layer) else Unknown(run.key(node), "?")
+            if values and all(_makes_layers(one) for one in values):
+                return values[0]  # a registry: whatever is chosen does the same to a shape
         case Unknown():
             key = index.value if isinstance(index, Const) else str(index.dim) if isinstance(index, Num) else run.key(node)
             name = key if isinstance(key, str) and key.isidentifier() else owner.name
@@ -71,6 +78,10 @@ def item(run: Run, owner: Value, index: Value, node: cst.CSTNode) -> Value:
         case External():
             return owner  # typing: Optional[Tensor]
         case Instance():
+            getter = find_in_class(run, owner.of, "__getitem__")
+            if isinstance(getter, Function):
+                bound = Function(getter.name, getter.node, getter.slice, getter.scope, getter.owner, owner)
+                return call(run, bound, [index], {}, node)
             key = index.value if isinstance(index, Const) else None
             if isinstance(key, str) and key in owner.attributes:
                 return owner.attributes[key]  # type: ignore[no-any-return]
@@ -79,6 +90,13 @@ def item(run: Run, owner: Value, index: Value, node: cst.CSTNode) -> Value:
                 if index.dim.value is not None and 0 <= index.dim.value < len(values):
                     return values[index.dim.value]  # type: ignore[no-any-return]
     return Unknown(run.key(node), "?")
+
+
+def _makes_layers(value: Value) -> bool:
+    """Whether a value is a layer, a class or a function, or such a one with its arguments."""
+    if isinstance(value, Seq) and value.items and isinstance(value.items[-1], Table):
+        value = value.items[0]
+    return isinstance(value, External | Layer | Class | Function | Partial)
 
 
 def _any_item(run: Run, owner: Seq, node: cst.CSTNode) -> Value:

@@ -187,6 +187,9 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     for one, other in ((a, b), (b, a)):
         row = one.row
         if row is not None and other.row is None:
+            if any(isinstance(entry, Axis) and entry.is_one for entry in one.entries) and len(one.entries) <= len(other.entries) + 1:
+                one = run.ranked(one, len(other.entries))  # whoever puts in an axis of 1 lines the others up
+                return _pairwise(run, one.entries, other.entries)
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)

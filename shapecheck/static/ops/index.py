@@ -23,6 +23,8 @@ def index(call: Call) -> Value:
     front, back = (keys, []) if ellipsis is None else (keys[:ellipsis], keys[ellipsis + 1 :])
     shape = run.shape(tensor)
     ahead, behind = sum(map(_consumes, front)), sum(map(_consumes, back))
+    if shape.row is not None and ellipsis is None and ahead > 1 and _is_whole(keys[-1]) and len(shape.entries) <= ahead + 1:
+        shape = run.ranked(shape, ahead)  # a last `:` does nothing but say that there is no further axis
     if ahead:
         shape = run.front(shape, ahead - 1) if shape.row is not None else shape
     if behind:
@@ -37,6 +39,11 @@ def index(call: Call) -> Value:
     if taken.advanced is not None:
         return _gathered(call, tensor, entries, taken)
     return call.emit([tensor], Shape(tuple(entries)), op="index", memory=memory, origin=tensor.origin)
+
+
+def _is_whole(key: Any) -> bool:
+    """Whether a key is a plain `:`."""
+    return isinstance(key, Seq) and key.fields == ("slice",) and all(bound == NONE for bound in key.items)
 
 
 def _consumes(key: Any) -> int:
@@ -60,6 +67,8 @@ class _Taken:
             if isinstance(key, Const) and key.value is None:
                 found.append(Axis())
                 continue
+            if not left:
+                raise Lost("index")
             axis = left.pop(0)
             assert isinstance(axis, Axis)
             found += self._one(key, axis, len(found))

@@ -191,6 +191,7 @@ def norm(call: Call, layer_: Layer) -> Value:
 def embedding(call: Call, layer_: Layer) -> Value:
     """[*] → [*, embedding_dim]."""
     ids = call.tensor(0, "input")
+    call.run.takes_ids(call.run.shape(ids))
     width = _dim(layer_, "embedding_dim")
     if width is None:
         raise Lost("Embedding")
