@@ -38,7 +38,7 @@ from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.trace import Reshape, Trace
 
-code, severity, holds = "SHP002", Severity.ERROR, Holds.REACHING
+code, severity, holds = "SHP002", Severity.ERROR, Holds.RAISING
 
 
 def check(trace: Trace) -> Iterator[Draft]:

@@ -41,7 +41,7 @@ from collections.abc import Iterator
 from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.trace import Reshape, Trace
 
-code, severity, holds = "SHP004", Severity.ERROR, Holds.REACHING
+code, severity, holds = "SHP004", Severity.ERROR, Holds.RAISING
 
 
 def check(trace: Trace) -> Iterator[Draft]:

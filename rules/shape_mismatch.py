@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.trace import Applied, Contraction, Meeting, Step, Trace
 
-code, severity, holds = "SHP001", Severity.ERROR, Holds.REACHING
+code, severity, holds = "SHP001", Severity.ERROR, Holds.RAISING
 
 
 def check(trace: Trace) -> Iterator[Draft]:
@@ -42,13 +42,14 @@ def check(trace: Trace) -> Iterator[Draft]:
         match step.detail:
             case Contraction(clash=(left, right)):
                 yield _product(trace, step, str(left), str(right))
-            case Applied(clash=True, takes=takes, got=got, layer=layer, name=name):
+            case Applied(clash=True, takes=takes, got=got, layer=layer, name=name, weak=weak):
                 shape = trace.shape(step.operands[0])
                 yield Draft(
                     step.place,
                     f"`{name or layer}` takes {takes} features and is given {got}: its input is {shape}",
                     outcome="raises: mat1 and mat2 shapes cannot be multiplied",
                     step=step.index,
+                    everywhere=weak,
                 )
             case Meeting(left=left, right=right):
                 shapes = " and ".join(str(trace.shape(operand)) for operand in step.operands[:2])

@@ -48,7 +48,7 @@ from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.trace import Applied, Construction, Meeting, Place, Reshape, Step, Trace
 
-code, severity, holds = "ATN002", Severity.ERROR, Holds.REACHING
+code, severity, holds = "ATN002", Severity.ERROR, Holds.RAISING
 
 
 def check(trace: Trace) -> Iterator[Draft]:

@@ -199,13 +199,15 @@ def show(target: str, output_format: str, configs: Configs) -> int:
     name, _, symbol = target.partition("::")
     path = absolute(name)
     configs.of(path.parent)
+    project = Project.of(path)
+    path = project.home(path, symbol) if symbol else path
     try:
         source = read(path, path.read_bytes())
     except OSError as error:
         raise click.FileError(name, error.strerror) from error
     except Unreadable as error:
         raise click.FileError(name, error.message) from error
-    tensors = list(shown_tensors(source, Project.of(path), symbol or None))
+    tensors = list(shown_tensors(source, project, symbol or None))
     if not tensors:
         raise click.UsageError(f"no tensor is known in {target}: it holds no forward")
     click.echo(table.render(tensors, source, output_format), nl=False)

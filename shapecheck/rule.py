@@ -30,7 +30,8 @@ class Holds(enum.Enum):
     """On which paths of a forward a finding must hold before it is reported."""
 
     SOME = "some"  # a silent bug: one path proves it
-    REACHING = "reaching"  # something that raises: every completed path that runs the place
+    REACHING = "reaching"  # something that is missing there: every completed path that runs the place
+    RAISING = "raising"  # something that raises: the same, and resting on no rank that is only usual
     EVERY = "every"  # something missing: every completed path
 
 
@@ -133,6 +134,7 @@ class Draft:
     related: tuple[tuple[str, Place], ...] = ()
     severity: Severity | None = None
     step: int | None = None  # the step of the trace that it speaks of: what descends from it isn't reported again
+    everywhere: bool = False  # it holds only if every path of the class has it
     key: object = None  # drafts of one rule in one class with one key are one finding
 
 

@@ -147,7 +147,7 @@ def _scale(trace: Trace, tensor: Tensor, scalings: list[Step]) -> Scale:
             scale = scale * step.detail.scale
             scalings.append(step)
         elif step.op in ("mul", "div") and len(step.operands) == 2:
-            if any(operand.origin is Origin.PARAMETER for operand in step.operands):
+            if any(operand.origin is Origin.PARAMETER or _is_scalar(trace, operand) for operand in step.operands):
                 return Scale(learnt=True)
         elif step.op in ("norm", "normalize"):
             return Scale(learnt=True)
@@ -157,6 +157,12 @@ def _scale(trace: Trace, tensor: Tensor, scalings: list[Step]) -> Scale:
             return Scale(known=False)
         tensor = step.operands[0]
     return Scale(known=False)
+
+
+def _is_scalar(trace: Trace, tensor: Tensor) -> bool:
+    """Whether a tensor may be a single number."""
+    shape = trace.shape(tensor)
+    return shape is None or shape.row is not None and len(shape.entries) == 1 or not shape.entries
 
 
 def _to_context(trace: Trace, softmax: Step) -> tuple[Step | None, Tensor | None, bool]:
@@ -369,6 +375,8 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
     while waiting and asked < 12:
         one = waiting.pop(0)
         asked += 1
+        if one.elsewhere:
+            return Fate.LOST
         for owner in one.owners():
             if one.symbol not in owner.built:
                 continue

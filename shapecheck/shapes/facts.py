@@ -30,6 +30,7 @@ class Facts:
     rows: dict[object, tuple[Entry, ...]] = field(default_factory=dict)
     divisible: set[tuple[Dim, Dim]] = field(default_factory=set)
     assumptions: list[str] = field(default_factory=list)
+    assumed: set[object] = field(default_factory=set)  # the keys of the rows whose rank was only assumed
     quotients: dict[tuple[Dim, Dim], Dim] = field(default_factory=dict)  # (n, d) → n // d, as divisions were written
     _known: tuple[int, int, int] = (0, 0, 0)  # how much was known when the caches were filled
     _shapes: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
@@ -219,8 +220,8 @@ def _more_than_one(k: Dim) -> bool:
     term = k.monomial
     if term is None or term[1] < 1:
         return False
-    kinds = {symbol.kind for symbol in k.symbols()}
-    return kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG}
+    # a quotient may be 1: num_heads // num_kv_heads
+    return all(isinstance(atom, Symbol) and atom.kind in (Kind.CONSTRUCTOR, Kind.CONFIG) for atom, _ in term[0])
 
 
 def _quotients(dim: Dim) -> Iterable[tuple[Dim, Dim]]:

@@ -98,7 +98,6 @@ def _align(
 ) -> Regrouping:
     rest = [factor for axis in old for factor in axis.factors]
     axes: list[Axis] = []
-    splits: dict[object, list[Factor]] = {}
     for place, size in enumerate(new):
         need, taken = size, list[Factor]()
         while not need.is_one:
@@ -118,7 +117,6 @@ def _align(
             cut = _cut(left, need, new[place + 1 :], facts)
             if cut is not None:
                 part, remainder = _halves(factor, need, cut, fresh)
-                splits.setdefault(part.whole, []).append(part)
                 taken.append(part)
                 rest.insert(0, remainder)
                 break
@@ -126,7 +124,7 @@ def _align(
             if ordered and not shifted and _exchanged(left, need, rest, new[place + 1 :], facts):
                 axes.append(Axis((*taken, fresh(need, "scrambled"))))
                 axes += [Axis((fresh(after, "scrambled"),)) for after in new[place + 1 :]]
-                return Regrouping(Verdict.SCRAMBLED, tuple(axes), left, need)
+                return Regrouping(Verdict.SCRAMBLED, _with_parts(axes).axes, left, need)
             return _unknown(axes, new, fresh)
         axes.append(Axis(tuple(taken)))
     return _with_parts(axes)

@@ -112,6 +112,7 @@ class Applied:
     got: Axis | None
     clash: bool = False
     ratio: Dim | None = None
+    weak: bool = False  # the clash is of two arguments that callers may give the same value
     trained: bool = True  # False for a layer that forward itself makes, anew at each call
 
 
@@ -277,6 +278,7 @@ class Trace:
     completed: bool = True
     guarded: tuple[Place, ...] = ()  # remainders that a guard looks at
     built: frozenset[str] = frozenset()  # the classes of the project that it builds
+    elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
 
     @cached_property

@@ -86,7 +86,7 @@ class Subject:
         try:
             return candidates(self.file, self.scope)
         except TooDeep:
-            return Candidates((), {})
+            return Candidates((), {}, frozenset())
 
     @cached_property
     def roots(self) -> list[Root]:
@@ -102,7 +102,7 @@ class Subject:
             def owners() -> tuple[Trace, ...]:
                 return tuple(trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed)
 
-            traces = tuple(replace(trace, owners=owners) for trace in found.traces)
+            traces = tuple(replace(trace, owners=owners, elsewhere=root.symbol in self.candidates.elsewhere) for trace in found.traces)
             self._traced[key] = Traced(root, traces, found.left_out)
         return self._traced[key]
 
@@ -147,15 +147,28 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
 
 
 def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
-    """Whether what is said of one path is said of as many as the rule asks for."""
-    if one.rule.holds is Holds.SOME:
+    """Whether what is said of one path is said of as many as the rule asks for, and rests on no assumption."""
+    if one.rule.holds is Holds.RAISING and one.draft.step is not None and _assumed(traces[one.path], one.draft.step):
+        return False
+    if one.rule.holds is Holds.SOME and not one.draft.everywhere:
         return True
     paths = {other.path for other in said if other.rule is one.rule and other.draft.place == one.draft.place}
+    if one.draft.everywhere:
+        return len(paths) == len(traces)
     if one.rule.holds is Holds.EVERY:
         attending = {index for index, trace in enumerate(traces) if trace.attentions}
         anywhere = {other.path for other in said if other.rule is one.rule}
         return attending <= anywhere
     return {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)} <= paths
+
+
+def _assumed(trace: Trace, step: int) -> bool:
+    """Whether a step's operands have axes that are only there if a rank is as is usual."""
+    if not trace.facts.assumed:
+        return False
+    shapes = [trace.shape(operand) for operand in trace.steps[step].operands]
+    ids = [factor.id for shape in shapes if shape is not None for factor in shape.factors()]
+    return any(isinstance(one, tuple) and len(one) == 3 and one[0] in trace.facts.assumed for one in ids)
 
 
 def _reaches(trace: Trace, draft: Draft) -> bool:

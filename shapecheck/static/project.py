@@ -160,6 +160,12 @@ class Project:
             self._files[path] = self._read(path)
         return self._files[path]
 
+    def home(self, path: Path, name: str) -> Path:
+        """The file that defines what a name stands for in a file: another one where it is imported."""
+        file = self.file(path) if path.suffix == ".py" else None
+        found = file.find(name, 1 << 30) if file is not None else None
+        return found.slice.path if isinstance(found, Class | Function) else path
+
     def _read(self, path: Path) -> File | None:
         try:
             data = path.read_bytes()

@@ -11,6 +11,7 @@ from shapecheck.static.project import File
 from shapecheck.static.values import Class, Function
 
 _FORWARD = re.compile(r"\bdef (?:forward|__call__)\b")
+_LISTS_NAMES = re.compile(r"import\b|from\b|__all__|if TYPE_CHECKING|['\"]")
 _WORD = re.compile(r"\w+")
 
 
@@ -20,6 +21,7 @@ class Candidates:
 
     blocks: tuple[Block, ...]
     owners: dict[str, tuple[Block, ...]]
+    elsewhere: frozenset[str]  # classes that a statement of the top level names: a table, a partial, an alias
 
 
 def candidates(file: File, scope: str) -> Candidates:
@@ -41,7 +43,9 @@ def candidates(file: File, scope: str) -> Candidates:
         for block in every
         if block.kind == "class" and block.name is not None
     }
-    return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners)
+    statements = [block for block in file.outline.blocks if block.kind == "statement" and not _LISTS_NAMES.match(block.text)]
+    named = {word for block in statements for word in _WORD.findall(block.text) if f"{word}(" not in block.text}
+    return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners, frozenset(named))
 
 
 def _builds(block: Block, names: set[str]) -> bool:

@@ -174,6 +174,8 @@ class Run:
             place = shape.entries.index(row)
             if index < place:
                 break
+            if index > 1 and place < len(shape.entries) - 1:  # it may be one of those behind the row
+                return self.ranked(shape, None, f"axis {index}", least=index + 1)
             self._open(row, 1)
             shape = self.facts.shape(shape)
         return shape
@@ -190,7 +192,7 @@ class Run:
 
     def _open(self, row: Row, side: int, size: Dim | None = None) -> None:
         rest = Row((row.key, side), row.name, row.given)
-        name = f"{_word(row.name)}_{_depth(row.key)}" if side > 0 else f"{_word(row.name)}_last{_depth(row.key)}"
+        name = f"{_word(row.name)}_{_ahead(row.key)}" if side > 0 else f"{_word(row.name)}_last{_depth(row.key)}"
         axis = _of_row(row, side, name, size)
         self.facts.rows[row.key] = (axis, rest) if side > 0 else (rest, axis)
 
@@ -211,11 +213,13 @@ class Run:
                 return shape
             rank = max(least, others + max(0, self.usual.get(_whole(row.key), USUAL) - _depth(row.key)))
             self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
+            self.facts.assumed.add(row.key)
         if rank < others:
             return shape
         axes: list[Entry] = []
         for index in range(rank - others):
-            axes.append(_of_row(row, index, f"{_word(row.name)}_{index}"))
+            last = index == rank - others - 1 and shape.entries[-1] == row
+            axes.append(_of_row(row, -1 if last else index, f"{_word(row.name)}_{_ahead(row.key) + index}"))
         self.close(row, axes)
         return self.facts.shape(shape)
 
@@ -335,6 +339,15 @@ def _tensors(value: Value) -> list[Tensor]:
         case Table(items=items):
             return [tensor for item in items.values() for tensor in _tensors(item)]
     return []
+
+
+def _ahead(key: object) -> int:
+    """How many axes a row's front has given up."""
+    count = 0
+    while _depth(key):
+        assert isinstance(key, tuple)
+        count, key = count + (key[1] == 1), key[0]
+    return count
 
 
 def _whole(key: object) -> object:

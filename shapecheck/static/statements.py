@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import libcst as cst
@@ -47,6 +48,8 @@ def bind(run: Run, target: cst.BaseExpression, value: Value, scope: Scope) -> No
     """Assign a value to a target."""
     match target:
         case cst.Name(value=name):
+            if isinstance(value, Unknown) and isinstance(value.key, tuple) and value.key[:1] == ("part",):
+                value = replace(value, name=name)
             scope.names[name] = value
             if isinstance(value, Tensor):
                 run.bound.append(Bound(name, value, run.place(target), run.frames[-1].symbol))

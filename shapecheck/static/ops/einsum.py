@@ -8,7 +8,7 @@ from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Contraction, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
-from shapecheck.static.ops.matmul import agree, differ, renewed, weighted
+from shapecheck.static.ops.matmul import agree, both_projected, differ, renewed, weighted
 from shapecheck.static.values import Const, Seq, Value
 
 
@@ -69,7 +69,7 @@ def _contract(call: Call, inputs: list[list[str]], output: list[str], tensors: l
                 axes[name] = (entry, tensor)
                 continue
             known, holder = axes[name]
-            both = tensor.origin is Origin.OTHER and holder.origin is Origin.OTHER
+            both = both_projected(tensor, holder, shape, run.shape(holder))
             if differ(run, known, entry, activations=both) and not known.is_one and not entry.is_one:
                 clash = clash or (known, entry)
             else:

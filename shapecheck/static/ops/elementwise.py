@@ -68,7 +68,7 @@ def norm(call: Call) -> Value:
 @op("contiguous")
 def contiguous(call: Call) -> Value:
     tensor = call.tensor(0)
-    return call.emit([tensor], tensor.shape, op="contiguous", memory=in_order(call.run, tensor.shape), origin=tensor.origin)
+    return call.emit([tensor], tensor.shape, op="contiguous", memory=in_order(call.run, call.run.shape(tensor)), origin=tensor.origin)
 
 
 @op("clamp", "clip", "clamp_min", "clamp_max", "addcmul", "addcdiv", "lerp")
@@ -189,7 +189,7 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
         if row is not None and other.row is None:
             if any(isinstance(entry, Axis) and entry.is_one for entry in one.entries) and len(one.entries) <= len(other.entries) + 1:
                 one = run.ranked(one, len(other.entries))  # whoever puts in an axis of 1 lines the others up
-                return _pairwise(run, one.entries, other.entries)
+                return _pairwise(run, other.entries, one.entries)
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)

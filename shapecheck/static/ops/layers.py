@@ -91,7 +91,7 @@ def projected(call: Call, layer_: Layer, tensor: Tensor, takes: Dim | None, give
         clash = mismatch(run, takes, got)
         ratio = run.facts.ratio(takes, got.size) if clash else None
     shape = shape.put(place, run.axis(gives, Origin.LAYER))
-    detail = Applied(layer_.type, layer_.name, takes, got, bool(clash), ratio, layer_.built_in != "forward")
+    detail = Applied(layer_.type, layer_.name, takes, got, bool(clash), ratio, bool(clash) and ratio is None, layer_.built_in != "forward")
     origin = Origin.PARAMETER if tensor.origin in (Origin.PARAMETER, Origin.CREATED) else Origin.OTHER
     return call.emit([tensor], shape, detail, op="layer", memory=in_order(run, shape), origin=origin)
 

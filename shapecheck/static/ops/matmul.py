@@ -46,7 +46,7 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
     batch, batch_clash = broadcast(run, Shape(left.entries[:-2]), Shape(right.entries[:-2]))
     if batch is None:
         batch = Shape(left.entries[:-2]) if len(left.entries) >= len(right.entries) else Shape(right.entries[:-2])
-    activations = a.origin is Origin.OTHER and b.origin is Origin.OTHER
+    activations = both_projected(a, b, left, right)
     clash = (inner, other) if differ(run, inner, other, activations=activations) else batch_clash
     if clash is None and activations:
         clash = _batches(run, left.entries[:-2], right.entries[:-2])
@@ -58,6 +58,13 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
     shape = Shape((*batch.entries, n, m))
     detail = Contraction(((inner, other),), (n,), (m,), clash, _ratio(run, clash))
     return call.emit([a, b], shape, detail, op="matmul", memory=in_order(run, shape))
+
+
+def both_projected(a: Tensor, b: Tensor, left: Shape, right: Shape) -> bool:
+    """Whether both operands are activations that layers gave out: queries and keys."""
+    if a.origin is not Origin.OTHER or b.origin is not Origin.OTHER:
+        return False
+    return all(any(factor.origin is Origin.LAYER for factor in shape.factors()) for shape in (left, right))
 
 
 def _batches(run: Run, a: tuple[Entry, ...], b: tuple[Entry, ...]) -> tuple[Axis, Axis] | None:
