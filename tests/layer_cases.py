@@ -156,4 +156,21 @@ LAYER_CASES: dict[str, list[Snippet]] = {
         layer("nn.GRU(i, o, 2, True, True, 0.0, True)", "self.layer(x)[0]", x="b t i"),
     ],
     "RNN": [layer("nn.RNN(i, o, num_layers=2)", "self.layer(x)[0]", x="t b i")],
+    "GLU": [layer("nn.GLU()", x="* 2*d"), layer("nn.GLU(dim=1)", x="b 2*c l")],
+    "Upsample": [
+        layer("nn.Upsample(scale_factor=2)", x="b c y z"),
+        layer("nn.Upsample(size=(p, q), mode='bilinear')", x="b c y z"),
+    ],
+    "UpsamplingNearest2d": [layer("nn.UpsamplingNearest2d(scale_factor=2)", x="b c y z")],
+    "UpsamplingBilinear2d": [layer("nn.UpsamplingBilinear2d(size=(4, 5))", x="b c y z")],
+    "ConvTranspose1d": [layer("nn.ConvTranspose1d(c, o, 4, 2, 1)", x="b c l")],
+    "ConvTranspose2d": [
+        layer("nn.ConvTranspose2d(c, o, kernel_size=2, stride=2)", x="b c y z"),
+        layer("nn.ConvTranspose2d(c, o, (3, 4), stride=2, padding=1, output_padding=1)", x="b c y z"),
+    ],
+    "ConvTranspose3d": [layer("nn.ConvTranspose3d(c, o, 2)", x="b c u v w")],
+    "PixelShuffle": [layer("nn.PixelShuffle(2)", x="b 4*c y z")],
+    "PixelUnshuffle": [layer("nn.PixelUnshuffle(2)", x="b c 2*y 2*z")],
+    "Unfold": [layer("nn.Unfold(3, padding=1, stride=2)", x="b c y z")],
+    "Fold": [layer("nn.Fold((6, 8), 2, stride=2)", x="b 4*c 12")],
 }

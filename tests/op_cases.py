@@ -613,4 +613,20 @@ CASES: dict[str, list[Snippet]] = {
     ],
     "adaptive_max_pool1d": [snippet("F.adaptive_max_pool1d(x, 2)", x="b c l")],
     "adaptive_max_pool2d": [snippet("F.adaptive_max_pool2d(x, (1, 1))", x="b c y z")],
+    # -- images and patches ----------------------------------------------------------------------------------------------
+    "interpolate": [
+        snippet("F.interpolate(x, size=(p, q))", x="b c y z"),
+        snippet("F.interpolate(x, (p, q), mode='bilinear')", x="b c y z"),
+        snippet("F.interpolate(x, scale_factor=2)", x="b c y z"),
+        snippet("F.interpolate(x, size=n)", x="b c l"),
+        snippet("F.interpolate(x, scale_factor=0.5)", x="b c y z", known=False),
+    ],
+    "unfold": [
+        snippet("x.unfold(1, 3, 2)", x="b l d", sizes={"l": 9}),
+        snippet("x.unfold(-1, 4, 4)", x="b l", sizes={"l": 11}),
+        snippet("F.unfold(x, 3, padding=1)", x="b c y z"),
+        snippet("F.unfold(x, kernel_size=(2, 3), stride=2)", x="b c y z", sizes={"y": 8, "z": 9}),
+    ],
+    "fold": [snippet("F.fold(x, output_size=(6, 8), kernel_size=2, stride=2)", x="b 4*c 12")],
+    "glu": [snippet("F.glu(x)", x="* 2*d"), snippet("F.glu(x, dim=1)", x="b 2*c l")],
 }

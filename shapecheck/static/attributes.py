@@ -12,6 +12,7 @@ from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import TENSOR_METHODS, apply
 from shapecheck.static.run import Run
 from shapecheck.static.sequences import sizes
+from shapecheck.static.weights import has_none, weight
 from shapecheck.static.values import (
     NONE, Class, Const, External, Function, Instance, Layer, Method, Num, Seq, Super, Table, Unknown, Value, number,
 )  # fmt: skip
@@ -19,6 +20,9 @@ from shapecheck.static.values import (
 # Attributes by which an argument of forward shows that it is a tensor.
 _TENSOR_ATTRIBUTES = frozenset({"shape", "ndim", "T", "mT", "dtype", "device", "is_cuda", "data", "real", "imag"})
 _SHARED_METHODS = frozenset({"get", "update", "keys", "values", "items", "pop", "append", "copy", "split", "index", "type"})
+
+
+LAYER = "__layer__"  # the layer that an object of a class derived from one is
 
 
 def attribute(run: Run, owner: Value, name: str, node: cst.CSTNode) -> Value:
@@ -83,6 +87,8 @@ def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Val
         return _bind(run, found, owner, node)
     if found is not None:
         return found
+    if LAYER in owner.attributes and name in ("weight", "bias"):
+        return _of_layer(run, owner.attributes[LAYER], name, node)
     if name == "training":
         return Unknown(("training",), "training", flag=True)
     if name == "__class__":
@@ -239,20 +245,13 @@ def _of_layer(run: Run, owner: Layer, name: str, node: cst.CSTNode) -> Value:
         return owner.arguments[name]  # type: ignore[no-any-return]
     if owner.table is not None and name in owner.table.items:
         return owner.table.items[name]
-    if name == "weight" and owner.type in ("Linear", "Embedding"):
-        widths = [number(owner.arguments.get(key, NONE)) for key in (
-            ("out_features", "in_features") if owner.type == "Linear" else ("num_embeddings", "embedding_dim")
-        )]  # fmt: skip
-        if all(width is not None for width in widths):
-            known = [width for width in widths if width is not None]
-            shape = Shape(tuple(run.axis(width, Origin.PARAMETER) for width in known))
-            return run.emit("parameter", node, (), shape, origin=Origin.PARAMETER)
-    if name == "bias" and owner.type == "Linear":
-        if owner.arguments.get("bias") == Const(False):
+    if name in ("weight", "bias"):
+        if has_none(owner, name):
             return NONE
-        width = number(owner.arguments.get("out_features", NONE))
-        if width is not None:
-            return run.emit("parameter", node, (), Shape((run.axis(width, Origin.PARAMETER),)), origin=Origin.PARAMETER)
+        sizes_of = weight(run, owner, name)
+        if sizes_of is not None:
+            shape = Shape(tuple(run.axis(size, Origin.PARAMETER) for size in sizes_of))
+            return run.emit("parameter", node, (), shape, origin=Origin.PARAMETER)
     if name == "training":
         return Unknown(("training",), "training", flag=True)
     if name in ("weight", "bias", "running_mean", "running_var"):

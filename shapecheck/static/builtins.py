@@ -306,8 +306,14 @@ def _dict(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
         if isinstance(arg, Table):
             table.items.update(arg.items)
             table.open |= arg.open
-        else:
-            table.open = True
+            continue
+        pairs = arg.items if isinstance(arg, Seq) and arg.plain else [arg]
+        for pair in pairs:
+            match pair:
+                case Seq(items=[Const(key), value]) if pair.plain:
+                    table.items[key] = value
+                case _:
+                    table.open = True
     table.items.update({key: value for key, value in kwargs.items() if key != "**"})
     return table
 
@@ -376,5 +382,5 @@ BUILTINS: dict[str, Builtin] = {
     "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same, "slice": _slice,
     "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
     "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
-    "callable": _callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
+    "collections.OrderedDict": _dict, "callable": _callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
 }  # fmt: skip

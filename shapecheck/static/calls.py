@@ -9,7 +9,7 @@ import libcst as cst
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
-from shapecheck.static.attributes import find_in_class, is_module
+from shapecheck.static.attributes import LAYER, find_in_class, is_module
 from shapecheck.static.builtins import BUILTINS
 from shapecheck.static.objects import TABLE, build
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named
@@ -223,9 +223,9 @@ def _call_super(run: Run, owner: Super, name: str, args: list[Any], kwargs: dict
         bases = external_bases(run, owner.bound.of)
         layer = next((base.rsplit(".", 1)[-1] for base in bases if layer_named(base)), None)
         if layer is not None:  # a class derived from nn.Linear is one
-            owner.bound.attributes["__layer__"] = build_layer(run, layer, args, kwargs, node)
-    if name == "forward" and isinstance(owner.bound, Instance) and "__layer__" in owner.bound.attributes:
-        return apply_layer(run, owner.bound.attributes["__layer__"], args, kwargs, node)
+            owner.bound.attributes[LAYER] = build_layer(run, layer, args, kwargs, node)
+    if name == "forward" and isinstance(owner.bound, Instance) and LAYER in owner.bound.attributes:
+        return apply_layer(run, owner.bound.attributes[LAYER], args, kwargs, node)
     if name == "__getitem__" and isinstance(owner.bound, Instance) and TABLE in owner.bound.attributes and args:
         return item(run, owner.bound.attributes[TABLE], args[0], node)
     if name == "get" and len(args) > 1 and isinstance(args[1], Function):  # a registry that falls back on this

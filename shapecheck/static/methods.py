@@ -26,6 +26,8 @@ def method_of(run: Run, owner: Any, name: str, args: list[Any], kwargs: dict[str
             return _of_module(run, owner, name, args, kwargs, node)
         case Layer():
             return _of_layer(run, owner, name, args, kwargs, node)
+        case Const(value=str(text)):
+            return _of_string(text, name, args)
         case Real() if name == "is_integer":
             return _is_integer(owner)
         case External() if name == "get_interface" and len(args) > 1:
@@ -33,6 +35,21 @@ def method_of(run: Run, owner: Any, name: str, args: list[Any], kwargs: dict[str
         case Unknown() if name in ("get_interface", "get") and len(args) > 1 and isinstance(args[1], Function):
             return args[1]
     return None
+
+
+_TEXT = frozenset({
+    "lower", "upper", "strip", "lstrip", "rstrip", "startswith", "endswith", "replace", "removeprefix", "removesuffix", "split",
+    "rsplit", "title", "capitalize", "isdigit", "isidentifier",
+})  # fmt: skip
+
+
+def _of_string(text: str, name: str, args: list[Any]) -> Value | None:
+    """A method of a known string with known arguments."""
+    given = [arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str)]
+    if name not in _TEXT or len(given) != len(args):
+        return None
+    result = getattr(text, name)(*given)
+    return Seq([Const(one) for one in result], is_list=True) if isinstance(result, list) else Const(result)
 
 
 def _is_integer(value: Real) -> Value:
@@ -81,7 +98,7 @@ def _of_table(run: Run, owner: Table, name: str, args: list[Any], node: cst.CSTN
     match name, args:
         case ("get" | "pop" | "setdefault"), [Const(key), *default]:
             if key in owner.items:
-                return owner.items[key]
+                return owner.items.pop(key) if name == "pop" else owner.items[key]
             if owner.open:
                 plain = default[0] if default else NONE
                 if isinstance(plain, Const):

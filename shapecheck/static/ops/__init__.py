@@ -194,11 +194,11 @@ def _tensors(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
 
 
 from shapecheck.static.ops import (  # noqa: E402
-    attention, create, einops, einsum, elementwise, index, layers, matmul, reduce, reshape,
+    attention, create, einops, einsum, elementwise, index, layers, matmul, reduce, reshape, resize,
 )  # fmt: skip
 
 __all__ = [
     "TABLE", "TENSOR_METHODS", "Call", "Dim", "External", "Factor", "Kind", "Lost", "Num", "Real", "Table", "apply",
     "apply_layer", "attention", "create", "einops", "einsum", "elementwise", "function_named", "index", "layer_named",
-    "layers", "matmul", "op", "reduce", "reshape",
+    "layers", "matmul", "op", "reduce", "reshape", "resize",
 ]  # fmt: skip
