@@ -44,6 +44,7 @@ from collections.abc import Iterator
 from shapecheck.rule import Draft, Severity
 from shapecheck.shapes.attention import is_heads
 from shapecheck.shapes.reshape import Verdict
+from shapecheck.shapes.shape import Origin
 from shapecheck.shapes.trace import Reshape, Step, Trace
 
 code, severity = "SHP003", Severity.ERROR
@@ -52,7 +53,7 @@ code, severity = "SHP003", Severity.ERROR
 def check(trace: Trace) -> Iterator[Draft]:
     for step in trace.steps:
         scrambled = isinstance(step.detail, Reshape) and step.detail.regrouping.verdict is Verdict.SCRAMBLED
-        if scrambled and isinstance(step.detail, Reshape) and not _is_relative_shift(trace, step):
+        if scrambled and isinstance(step.detail, Reshape) and not (_is_relative_shift(trace, step) or _is_batch_of_one(step.detail)):
             yield _draft(trace, step, step.detail)
 
 
@@ -62,6 +63,13 @@ def _is_relative_shift(trace: Trace, step: Step) -> bool:
     if old is None or new is None or old.rank is None or old.rank != new.rank or trace.maker(step.operands[0]).op not in ("pad", "cat"):
         return False
     return old.entries[:-2] == new.entries[:-2] or [str(one) for one in old.entries[:-2]] == [str(one) for one in new.entries[:-2]]
+
+
+def _is_batch_of_one(detail: Reshape) -> bool:
+    """Whether the batch is left out and the rest counted by -1: written for a batch of 1, where nothing moves."""
+    first = detail.old[0].factors[:1]
+    leading = bool(first) and first[0].origin is Origin.INPUT
+    return leading and detail.inferred is not None and len(detail.new) < len(detail.old) - 1 and detail.regrouping.left == detail.old[0].size
 
 
 def _draft(trace: Trace, step: Step, detail: Reshape) -> Draft:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.dim import Dim, Function, Kind, product
@@ -61,13 +61,21 @@ def _checked_by_owners(trace: Trace, division: Division) -> bool:
     return bool(checked) and all(checked)
 
 
+def _attending(trace: Trace) -> set[int]:
+    """The steps that lead to a context or join its heads."""
+    found = {join.step.index for join in trace.joins}
+    for attention in trace.attentions:
+        found |= trace.ancestors(attention.context or attention.softmax)
+    return found
+
+
 _OF_HEADS = frozenset({Origin.LAYER, Origin.LIST, Origin.REPEAT})
 
 
 def _splits_heads(trace: Trace, quotient: Function) -> bool:
-    """Whether a step has the quotient and its divisor as parts of one tensor's features: heads of head_dim."""
+    """Whether a step of an attention has the quotient and its divisor as parts of one tensor's features."""
     divisor = quotient.arguments[1]
-    for step in trace.steps:
+    for step in (trace.steps[index] for index in sorted(_attending(trace))):
         if isinstance(step.detail, Reshape):
             groups = [step.detail.old, step.detail.regrouping.axes]
         elif isinstance(step.detail, Joined) or step.op in ("repeat", "repeat_interleave"):
@@ -87,10 +95,11 @@ def _splits_heads(trace: Trace, quotient: Function) -> bool:
 def consequence(trace: Trace, division: Division) -> tuple[Consequence, str]:
     """What the trace does where the division leaves a remainder: the first step that no longer fits, in torch's words."""
     facts = trace.facts
+    quotient = facts.resolve(division.dividend // division.divisor).function
     for step in trace.steps:
         match step.detail:
             case Reshape(regrouping=regrouping, old=old, new=new, inferred=inferred, what=what):
-                if regrouping.verdict is not Verdict.REGROUPED:
+                if regrouping.verdict is not Verdict.REGROUPED or not _has(facts, quotient, [*new, *(axis.size for axis in old)]):
                     continue
                 fits = _same(facts, product([axis.size for axis in old]), product(list(new)))
                 if fits or step.lost_by:
@@ -102,14 +111,18 @@ def consequence(trace: Trace, division: Division) -> tuple[Consequence, str]:
                     return Consequence.RAISES, "raises at the first forward: einops can't divide the axis in chunks"
                 return Consequence.RAISES, f"raises at the first forward: shape '[{sizes}]' is invalid for input of size …"
             case Applied(takes=Dim() as takes, got=got) if got is not None:
-                if facts.same(takes, got.size) and not _same(facts, takes, got.size):
+                if _has(facts, quotient, [takes, got.size]) and facts.same(takes, got.size) and not _same(facts, takes, got.size):
                     return Consequence.RAISES, "raises at the first forward: mat1 and mat2 shapes cannot be multiplied"
             case Sdpa() | Contraction(clash=None):
                 clash = _uneven(trace, step)
-                if clash is not None:
+                if clash is not None and _has(facts, quotient, clash):
                     return Consequence.RAISES, f"raises at the first forward: {clash[0]} heads meet {clash[1]}"
-    quotient = facts.resolve(division.dividend // division.divisor)
     return Consequence.NARROWER, f"silent: the heads are {quotient} wide, together narrower than {facts.resolve(division.dividend)}"
+
+
+def _has(facts: Facts, quotient: Function | None, sizes: Iterable[Dim]) -> bool:
+    """Whether some size is made of a quotient."""
+    return any(quotient in set(facts.resolve(size).atoms()) for size in sizes)
 
 
 def _uneven(trace: Trace, step: Step) -> tuple[Dim, Dim] | None:

@@ -160,8 +160,7 @@ def _equal(run: Run, left: Any, right: Any) -> bool | None:
         return bool(left.value == right.value)
     a, b = number(left), number(right)
     if isinstance(left, Const | Seq | Table) or isinstance(right, Const | Seq | Table) or a is None or b is None:
-        key = _equality(left, right)
-        return run.decisions.get(key)
+        return _decided_equal(run, left, right)
     x, y = run.facts.resolve(a), run.facts.resolve(b)
     if x == y:
         return True
@@ -175,6 +174,17 @@ def _equal(run: Run, left: Any, right: Any) -> bool | None:
     if run.facts.ratio(x, y) is not None and not _mentions_division(x) and not _mentions_division(y):
         return None if 1 in (x.value, y.value) else False
     return run.decisions.get(_equality(left, right))
+
+
+def _decided_equal(run: Run, left: Any, right: Any) -> bool | None:
+    """What the path decided before: a value that is one string is no other."""
+    decided = run.decisions.get(_equality(left, right))
+    if decided is not None:
+        return decided
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Unknown) and isinstance(other, Const) and one.key in run.equal_to:
+            return bool(run.equal_to[one.key] == other.value)
+    return None
 
 
 def _mentions_division(dim: Dim) -> bool:
@@ -237,6 +247,9 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
         case Cond("==" | "!=" as op, (left, right)):
             default = _default_equal(left, right)
             same = run.decide(_equality(left, right), default, f"{_word(left)} == {_word(right)}")
+            for one, other in ((left, right), (right, left)):
+                if same and isinstance(one, Unknown) and isinstance(other, Const):
+                    run.equal_to[one.key] = other.value
             run.learn(Cond("==", (left, right)), same)
             return same is (op == "==")
         case Num(dim):

@@ -67,6 +67,7 @@ class Run:
     configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
     guarded: list[Any] = field(default_factory=list)
     unsettled: bool = False  # some op needed a rank that wasn't known yet
+    equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
     fallback: int = 0  # inside how many defaults for what wasn't given
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(default_factory=dict)  # row → the rank that its use speaks for, where it isn't USUAL
@@ -266,8 +267,10 @@ class Run:
                 self._equal(left, right)
             case Cond("truth", (operand,)) if not truth:
                 self._equal(operand, Num(Dim.of(0)))
-            case Cond(">", (left, right)) if not truth:  # `if d % h > 0: raise`
-                self._equal(left, right) if _remainder(left) else None
+            case Cond(">", (left, right)) if not truth:  # `if d % h > 0: raise`, `if stride > 1`
+                one = number(right)
+                if _remainder(left) or (one is not None and one.value == 1):
+                    self._equal(left, right)
             case Num() if not truth:
                 self._equal(cond, Num(Dim.of(0)))
 

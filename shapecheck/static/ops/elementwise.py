@@ -261,7 +261,10 @@ def _one_input(run: Run, a: Dim, b: Dim) -> bool:
     if one is None or other is None or one.kind is not Kind.INPUT or other.kind is not Kind.INPUT:
         return False
     first, second = _root(one.key), _root(other.key)
-    return first is not None and first == second
+    if first is None or first != second:
+        return False
+    # two axes of a rank that isn't known, one counted from the front and one from the back, may be one axis
+    return not any(isinstance(entry, Row) for entry in run.facts.row(Row(first)))
 
 
 def _root(key: object) -> object:

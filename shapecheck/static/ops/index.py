@@ -79,7 +79,8 @@ class _Taken:
         if isinstance(key, Seq) and key.fields == ("slice",):
             kept = sliced(self.call, axis, key.items)
             if kept is not axis:
-                self.memory = cut_memory(self.memory, axis, kept)
+                step = number(key.items[2])
+                self.memory = cut_memory(self.memory, axis, kept, stepped=step is not None and not step.is_one)
             return [kept]
         if isinstance(key, Num) or (isinstance(key, Unknown) and key.tensor is None and key.kind is not Kind.INPUT):
             self.memory = cut_memory(self.memory, axis, None)
@@ -165,20 +166,27 @@ def part_of(run: Any, axis: Axis, size: Dim, place: tuple[int, int] | None = Non
     return Factor(size, fresh.id, fresh.origin, part if place is None else place, first.whole if first else None)
 
 
-def cut_memory(memory: tuple[object, ...] | None, axis: Axis, kept: Axis | None) -> tuple[object, ...] | None:
-    """The memory after a stretch (None: one element) of an axis was taken."""
+def cut_memory(
+    memory: tuple[object, ...] | None, axis: Axis, kept: Axis | None, *, stepped: bool = False
+) -> tuple[object, ...] | None:
+    """The memory after a stretch (None: one element) of an axis was taken.
+
+    The gap is in front of a stretch: what lies before it has the stride of the whole. With a step it is behind, and none
+    is in front: where the step divides the axis, those strides still fit.
+    """
     if memory is None:
         return None
     ids = axis.ids
     result: list[object] = []
+    stretch: list[object] | None = [factor.id for factor in kept.factors] if kept is not None else []
     for one in memory:
         if one not in ids:
             result.append(one)
-            continue
-        result.append(GAP)
-        if kept is not None:
-            result += [factor.id for factor in kept.factors]
-            kept = None
+        elif stretch is not None:  # the factors of one axis lie side by side
+            if stepped and result[-1:] == [GAP]:
+                result.pop()
+            result += [*stretch, GAP] if stepped else [GAP, *stretch]
+            stretch = None
     return tuple(result)
 
 

@@ -72,7 +72,9 @@ def _batches(run: Run, a: tuple[Entry, ...], b: tuple[Entry, ...]) -> tuple[Axis
     for one, other in zip(reversed(a), reversed(b), strict=False):
         if isinstance(one, Row) or isinstance(other, Row):
             return None
-        if not one.is_one and not other.is_one and differ(run, one, other, activations=True):
+        if one.is_one or other.is_one or _leads(one) or _leads(other):
+            continue
+        if differ(run, one, other, activations=True):
             return one, other
     return None
 
@@ -143,6 +145,12 @@ def _is_sequence(axis: Axis) -> bool:
         return False
     key = axis.factors[0].id
     return not (isinstance(key, tuple) and len(key) == 3 and key[1] == -1)
+
+
+def _leads(axis: Axis) -> bool:
+    """Whether an axis is an input's first one."""
+    key = axis.factors[0].id if axis.factors else None
+    return isinstance(key, tuple) and len(key) == 3 and key[1] == 0
 
 
 def agree(run: Run, left: Axis, right: Axis) -> None:
