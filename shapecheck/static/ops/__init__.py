@@ -91,7 +91,8 @@ class Call:
         row = shape.row
         if row is not None and index < shape.entries.index(row):
             return shape
-        return self.run.ranked(shape, None, f"{self.name} of axis {index}", least=index + 1)
+        shape = self.run.ranked(shape, None, f"{self.name} of axis {index}", least=index + 1)
+        return self.run.front(shape, index) if shape.entries[-1] == row else shape  # else it may be one of those behind
 
     def emit(self, operands: list[Tensor], shape: Shape | None, detail: Any = None, **more: Any) -> Tensor:
         op = more.pop("op", self.name)
