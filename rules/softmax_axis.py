@@ -48,7 +48,8 @@ code, severity = "ATN011", Severity.ERROR
 
 def check(trace: Trace) -> Iterator[Draft]:
     for attention in trace.attentions:
-        found = None if attention.kernel or attention.renormalised else _wrong_axis(trace, attention)
+        on_purpose = attention.kernel or attention.renormalised or _both_ways(trace, attention)
+        found = None if on_purpose else _wrong_axis(trace, attention)
         if found is not None:
             axis, keys = found
             what = "the heads" if is_heads(axis) else f"{axis}"
@@ -59,6 +60,14 @@ def check(trace: Trace) -> Iterator[Draft]:
                 help="`dim=-1`",
                 step=attention.softmax.index,
             )
+
+
+def _both_ways(trace: Trace, attention: Attention) -> bool:
+    """Whether the same scores are also normalised over another axis: slots and tokens attend to each other."""
+    own = attention.softmax.detail
+    return any(
+        other.scores is attention.scores and other.softmax.detail != own and not other.kernel for other in trace.attentions
+    )
 
 
 def _wrong_axis(trace: Trace, attention: Attention) -> tuple[Axis, Axis] | None:

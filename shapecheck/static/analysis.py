@@ -127,7 +127,10 @@ class Said:
 
 
 def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
-    traces = [trace for trace in subject.traced(root).traces if trace.completed]
+    result = subject.traced(root)
+    traces = [trace for trace in result.traces if trace.completed]
+    if result.left_out and len(result.traces) == 1:  # one path of many proves nothing of the others
+        rules = [rule for rule in rules if rule.holds is not Holds.RAISING]
     said = [
         Said(rule, draft, index)
         for index, trace in enumerate(traces)
@@ -148,7 +151,8 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
 
 def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     """Whether what is said of one path is said of as many as the rule asks for, and rests on no assumption."""
-    if one.rule.holds is Holds.RAISING and one.draft.step is not None and _assumed(traces[one.path], one.draft.step):
+    about_shapes = one.rule.holds is Holds.RAISING or one.rule.code.startswith("SHP")
+    if about_shapes and one.draft.step is not None and _assumed(traces[one.path], one.draft.step):
         return False
     if one.rule.holds is Holds.SOME and not one.draft.everywhere:
         return True
@@ -167,8 +171,14 @@ def _assumed(trace: Trace, step: int) -> bool:
     if not trace.facts.assumed:
         return False
     shapes = [trace.shape(operand) for operand in trace.steps[step].operands]
-    ids = [factor.id for shape in shapes if shape is not None for factor in shape.factors()]
-    return any(isinstance(one, tuple) and len(one) == 3 and one[0] in trace.facts.assumed for one in ids)
+    known = [shape for shape in shapes if shape is not None]
+    keys = [factor.id for shape in known for factor in shape.factors()]
+    keys += [symbol.key for shape in known for factor in shape.factors() for symbol in factor.size.symbols()]
+    rows = [shape.row.key for shape in known if shape.row is not None]
+    assumed = trace.facts.assumed
+    return any(key in assumed for key in rows) or any(
+        isinstance(key, tuple) and len(key) == 3 and key[0] in assumed for key in keys
+    )
 
 
 def _reaches(trace: Trace, draft: Draft) -> bool:

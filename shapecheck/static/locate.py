@@ -113,9 +113,12 @@ def _cut(text: str, starts: list[int]) -> Iterator[Block]:
 
 def check_length(block: Block) -> None:
     """Raises TooDeep where one statement of the block holds more operators than a parser can take."""
-    if len(block.text) > 2 * LONGEST and sum(1 for _ in _OPERATOR.finditer(block.text)) > LONGEST:
+    if len(block.text) < 2 * LONGEST:
+        return
+    code = _TOKENS.sub(lambda token: "\n" * token[0].count("\n") if token["string"] or token["comment"] else token[0], block.text)
+    if sum(1 for _ in _OPERATOR.finditer(code)) > LONGEST:
         row, count = block.row, 0
-        for line in block.text.split("\n"):
+        for line in code.split("\n"):
             count = count + len(_OPERATOR.findall(line)) if not re.match(r"\s*\w+\s*(?:=[^=]|\(|:)", line) else 0
             count += 0 if count else len(_OPERATOR.findall(line))
             if count > LONGEST:

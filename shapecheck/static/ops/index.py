@@ -234,6 +234,7 @@ def chunk(call: Call) -> Value:
     tensor, count, dim = call.tensor(0, "input"), call.whole(1, "chunks"), call.whole(2, "dim", 0)
     if count is None or dim is None or not 0 < count <= 64:
         raise Lost("chunk")
+    _fit_last(call, tensor, dim, count)
     shape = call.shape(tensor, dim)
     axis = shape.at(dim)
     assert axis is not None
@@ -243,6 +244,17 @@ def chunk(call: Call) -> Value:
     if size is None:
         size = axis.size // Dim.of(count) if axis.size.known else call.run.unknown_size()
     return _parts(call, tensor, shape, dim, [size] * count)
+
+
+def _fit_last(call: Call, tensor: Tensor, dim: int, count: int) -> None:
+    """Settle a rank that isn't known by what comes out even: `linear(emb).chunk(6, dim=1)` of [*emb, 6*d] is of two axes."""
+    shape = call.run.shape(tensor)
+    last = shape.at(-1)
+    if shape.row is None or shape.entries[0] != shape.row or len(shape.entries) != 2 or dim < 1 or last is None:
+        return
+    if call.run.facts.resolve(last.size).exact_quotient(Dim.of(count)) is not None:
+        call.run.ranked(shape, dim + 1)
+        call.run.facts.assumed.add(shape.row.key)
 
 
 def _uneven(whole: int, count: int, *, even: bool) -> list[int]:

@@ -107,8 +107,8 @@ def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
         return not _free(run, a, b)
     kinds = run.facts.kinds(a), run.facts.kinds(b)
     one, other = a.symbol, b.symbol
-    if kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}) and (one is not None or other is not None):
-        return not a.symbols() & b.symbols() and a.monomial is not None and b.monomial is not None
+    if kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}) and one is not None and other is not None:
+        return True
     if Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]:
         run.facts.equate(a, b)
     return False
