@@ -258,7 +258,7 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
     if any(name in code for name in NEVER_FOLLOWED):
         return False
     key = ("cond", id(node)) if not isinstance(cond, Cond) or cond.op == "opaque" else ("cond", code)
-    return run.decide(key, False, code)
+    return run.decide(key, _default_order(cond), code)
 
 
 def _choose_known(run: Run, cond: Value, node: cst.CSTNode) -> bool:
@@ -279,6 +279,27 @@ def _default_equal(left: Any, right: Any) -> bool:
         if isinstance(one, Unknown) and isinstance(other, Const | Num):
             return bool(one.default == _constant(other))
     return False
+
+
+def _default_order(cond: Value) -> bool:
+    """Which way `a > b` goes for a parameter's default."""
+    match cond:
+        case Cond("<" | "<=" | ">" | ">=" as op, (left, right)):
+            a, b = _default_number(left), _default_number(right)
+            if a is not None and b is not None:
+                return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
+    return False
+
+
+def _default_number(value: Any) -> float | None:
+    match value:
+        case Num(dim):
+            return dim.value
+        case Unknown(default=int() | float() as default):
+            return default
+        case Real(scale) if scale.known and not scale.learnt and not scale.powers:
+            return scale.coefficient
+    return None
 
 
 def _word(value: Any) -> str:

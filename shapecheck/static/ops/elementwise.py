@@ -190,6 +190,9 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             if any(isinstance(entry, Axis) and entry.is_one for entry in one.entries) and len(one.entries) <= len(other.entries) + 1:
                 one = run.ranked(one, len(other.entries))  # whoever puts in an axis of 1 lines the others up
                 return _pairwise(run, other.entries, one.entries)
+            if _lined_up(other) and len(one.entries) <= len(other.entries):
+                one = run.ranked(one, len(other.entries))
+                return _pairwise(run, one.entries, other.entries)
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
@@ -210,6 +213,12 @@ def _unless_one(run: Run, shape: Shape) -> Shape:
     return Shape(tuple(
         run.axis(run.unknown_size()) if isinstance(entry, Axis) and entry.is_one else entry for entry in shape.entries
     ))  # fmt: skip
+
+
+def _lined_up(shape: Shape) -> bool:
+    """Whether an axis of 1 leads: `torch.zeros(1, dim, 1, 1)` has the rank of what it is added to."""
+    first = shape.entries[0] if len(shape.entries) > 2 else None
+    return isinstance(first, Axis) and first.is_one
 
 
 def _pairwise(run: Run, a: tuple[Entry, ...], b: tuple[Entry, ...]) -> tuple[Shape, tuple[Axis, Axis] | None]:
