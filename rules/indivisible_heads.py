@@ -17,7 +17,8 @@ module raises at its first forward, in words about shapes, or attends narrower t
             y = F.scaled_dot_product_attention(q, k, v)
             return self.out_proj(y.transpose(1, 2).reshape(b, t, d))
 
-    attention = Attention(1600, n_heads=48)  # expect: ATN004
+    def build():
+        return Attention(1600, n_heads=48)  # expect: ATN004
 
 A number that divides:
 
@@ -35,7 +36,8 @@ A number that divides:
             y = F.scaled_dot_product_attention(q, k, v)
             return self.out_proj(y.transpose(1, 2).reshape(b, t, d))
 
-    attention = Attention(1600, n_heads=25)
+    def build():
+        return Attention(1600, n_heads=25)
 
 Radford et al. 2019, Language Models are Unsupervised Multitask Learners, table 2 (1600 wide, 48 layers)
 """

@@ -70,7 +70,9 @@ def _undivided(trace: Trace, step: Step) -> tuple[Dim, Dim] | None:
             heads, last = regrouping.left, new[-1]
             if heads is None or heads.value is not None or _is_share(trace, last, heads):
                 return None
-            split = len(new) > len(old) and same(old[-1].size, last) and any(same(size, heads) for size in new)
+            packs = trace.facts.divide(old[-1].size, last)  # 3 where q, k and v are one layer's
+            whole = packs is not None and packs.value is not None
+            split = len(new) > len(old) and whole and any(same(size, heads) for size in new)
             merged = len(new) < len(old) and same(old[-1].size, last) and any(same(axis.size, heads) for axis in old)
             return (heads, last) if split or merged else None
         case Applied(clash=True, takes=Dim() as takes):

@@ -186,7 +186,7 @@ class Facts:
         exact = a.exact_quotient(b)
         if exact is not None:
             return exact
-        for n, d in [*_quotients(b), *_quotients(a), *self.quotients]:
+        for n, d in [*_quotients(b), *_quotients(a), *self.quotients, *self.divisible]:
             n, d = self.resolve(n), self.resolve(d)
             times = a.exact_quotient(n)
             if times is not None:  # a = times * n = times * d * (n // d)

@@ -6,7 +6,7 @@ from shapecheck.shapes.shape import Axis, Shape
 from shapecheck.shapes.trace import Sdpa
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
-from shapecheck.static.ops.matmul import agree, differ
+from shapecheck.static.ops.matmul import agree, differ, share_batch
 from shapecheck.static.values import NONE, Seq, Value, real
 
 
@@ -34,6 +34,7 @@ def kernel(call: Call, layout: str) -> Value:
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
         raise Lost("rank")
     q, k, v = shapes
+    share_batch(run, q, k)
     width, other = q.at(-1), k.at(-1)
     assert width is not None and other is not None
     if not differ(run, width, other, activations=True):

@@ -49,6 +49,7 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
     activations = both_projected(a, b, left, right)
     clash = (inner, other) if differ(run, inner, other, activations=activations) else batch_clash
     if clash is None and activations:
+        share_batch(run, left, right)
         clash = _batches(run, left.entries[:-2], right.entries[:-2])
     if clash is None:
         agree(run, inner, other)
@@ -145,6 +146,16 @@ def _is_sequence(axis: Axis) -> bool:
         return False
     key = axis.factors[0].id
     return not (isinstance(key, tuple) and len(key) == 3 and key[1] == -1)
+
+
+def share_batch(run: Run, left: Shape, right: Shape) -> None:
+    """Learn that the first axes of two inputs are one batch, where queries of one meet keys of the other."""
+    a, b = left.at(0), right.at(0)
+    if left.rank is None or left.rank != right.rank or left.rank < 3 or a is None or b is None or not (_leads(a) and _leads(b)):
+        return
+    one, other = a.size.symbol, b.size.symbol
+    if one is not None and other is not None and one != other and {one.kind, other.kind} == {Kind.INPUT}:
+        run.facts.bind(other, a.size)
 
 
 def _leads(axis: Axis) -> bool:

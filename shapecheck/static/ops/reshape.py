@@ -117,7 +117,10 @@ def _quotient(run: Run, total: Dim, others: Dim) -> Dim:
         return run.unknown_size()
     total, others = run.facts.simplify(total), run.facts.simplify(others)
     above, below = _reduced(total, others)
-    return above // below if below.terms else run.unknown_size()
+    if not below.terms:
+        return run.unknown_size()
+    run.facts.quotients[(above, below)] = above // below
+    return above // below
 
 
 def _reduced(a: Dim, b: Dim) -> tuple[Dim, Dim]:
