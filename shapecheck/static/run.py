@@ -193,8 +193,8 @@ class Run:
 
     def _open(self, row: Row, side: int, size: Dim | None = None) -> None:
         rest = Row((row.key, side), row.name, row.given)
-        name = f"{_word(row.name)}_{_ahead(row.key)}" if side > 0 else f"{_word(row.name)}_last{_depth(row.key)}"
-        axis = _of_row(row, side, name, size)
+        name = f"{_word(row.name)}_{ahead(row.key)}" if side > 0 else f"{_word(row.name)}_last{_depth(row.key)}"
+        axis = _of_row(row, 0 if side > 0 else -1, name, size)
         self.facts.rows[row.key] = (axis, rest) if side > 0 else (rest, axis)
 
     def close(self, row: Row, axes: Sequence[Entry]) -> None:
@@ -220,7 +220,7 @@ class Run:
         axes: list[Entry] = []
         for index in range(rank - others):
             last = index == rank - others - 1 and shape.entries[-1] == row
-            axes.append(_of_row(row, -1 if last else index, f"{_word(row.name)}_{_ahead(row.key) + index}"))
+            axes.append(_of_row(row, -1 if last else index, f"{_word(row.name)}_{ahead(row.key) + index}"))
         self.close(row, axes)
         return self.facts.shape(shape)
 
@@ -344,7 +344,7 @@ def _tensors(value: Value) -> list[Tensor]:
     return []
 
 
-def _ahead(key: object) -> int:
+def ahead(key: object) -> int:
     """How many axes a row's front has given up."""
     count = 0
     while _depth(key):

@@ -7,7 +7,7 @@ from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Applied, Contraction, Scaled, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
-from shapecheck.static.run import Run
+from shapecheck.static.run import Run, ahead
 from shapecheck.static.values import NONE, real
 
 
@@ -161,7 +161,7 @@ def share_batch(run: Run, left: Shape, right: Shape) -> None:
 def _leads(axis: Axis) -> bool:
     """Whether an axis is an input's first one."""
     key = axis.factors[0].id if axis.factors else None
-    return isinstance(key, tuple) and len(key) == 3 and key[1] == 0
+    return isinstance(key, tuple) and len(key) == 3 and key[1] == 0 and not ahead(key[0])
 
 
 def agree(run: Run, left: Axis, right: Axis) -> None:
