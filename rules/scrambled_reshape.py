@@ -54,6 +54,9 @@ def check(trace: Trace) -> Iterator[Draft]:
     for step in trace.steps:
         scrambled = isinstance(step.detail, Reshape) and step.detail.regrouping.verdict is Verdict.SCRAMBLED
         if scrambled and isinstance(step.detail, Reshape) and not (_is_relative_shift(trace, step) or _is_batch_of_one(step.detail)):
+            old = trace.shape(step.operands[0])
+            if old is None or not old.known:
+                continue
             yield _draft(trace, step, step.detail)
 
 
