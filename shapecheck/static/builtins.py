@@ -12,11 +12,12 @@ from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.dim import Function as Formula
 from shapecheck.shapes.shape import Row
 from shapecheck.shapes.trace import Scale, Tensor
+from shapecheck.static import reflection
 from shapecheck.static.run import Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items
 from shapecheck.static.values import (
-    FALSE, MISSING, NONE, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table, Unknown,
+    FALSE, NONE, TRUE, Cond, Const, Layer, Many, Num, Real, Seq, Table, Unknown,
     Value, number, real,
 )  # fmt: skip
 
@@ -216,90 +217,6 @@ def _divmod(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNo
     return _unknown(run, node)
 
 
-def _isinstance(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    value, wanted = args
-    names = [wanted] if not isinstance(wanted, Seq) else wanted.items
-    paths = {one.last if isinstance(one, External) else one.name if isinstance(one, Class) else "?" for one in names}
-    found: set[str] | None = None
-    match value:
-        case Tensor():
-            found = {"Tensor"}
-        case Num():
-            found = {"int", "Integral", "Number"}
-        case Real():
-            found = {"float", "Number"}
-        case Seq(is_list=is_list):
-            found = {"list", "Sequence", "Iterable"} if is_list else {"tuple", "Sequence", "Iterable"}
-        case Table():
-            found = {"dict", "Mapping"}
-        case Const(str()):
-            found = {"str"}
-        case Const(None):
-            found = set()
-        case Const(bool()):
-            found = {"bool", "int"}
-        case Instance(of=of):
-            from shapecheck.static.attributes import external_bases, lineage
-
-            found = {one.name for one in lineage(run, of)} | {base.rsplit(".", 1)[-1] for base in external_bases(run, of)}
-        case Layer(type=kind):
-            found = {kind, "Module"}
-        case Unknown(tensor=Tensor()):
-            found = None
-        case Unknown(kind=Kind.CONFIG | Kind.CONSTRUCTOR, default=str()) if paths == {"str"}:
-            return TRUE
-        case Unknown(kind=Kind.CONFIG, name=name) if paths == {"str"} and value.default in (None, MISSING):
-            key = ("isinstance", value.key, "str")  # a config holds the names of functions rather than functions
-            return Unknown(key, f"isinstance({name}, str)", Kind.CONFIG, default=True, flag=True)
-        case Unknown(kind=Kind.INPUT) if paths & {"Tensor", "str", "dict", "int", "float", "tuple", "list"}:
-            if paths == {"Tensor"}:
-                return TRUE
-            return Cond("opaque", (("isinstance", value.key, tuple(sorted(paths))),))
-    if found is None or "?" in paths:
-        return Cond("opaque", (("isinstance", run.key(node)),))
-    return TRUE if found & paths else FALSE
-
-
-def _getattr(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.attributes import attribute, find_in_class
-
-    owner, name = args[0], args[1].value if len(args) > 1 and isinstance(args[1], Const) else None
-    if not isinstance(name, str):
-        return _unknown(run, node)
-    if len(args) > 2 and isinstance(owner, Instance) and not owner.open and name not in owner.attributes:
-        if find_in_class(run, owner.of, name) is None and not name.startswith("__"):
-            return args[2]  # type: ignore[no-any-return]
-    found = attribute(run, owner, name, node)
-    if len(args) > 2 and isinstance(found, Unknown) and isinstance(args[2], Const):
-        default = args[2].value
-        flag = isinstance(default, bool)
-        return Unknown(found.key, found.name, found.kind, default, default is None, flag)
-    return found
-
-
-def _hasattr(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    owner, name = args[0], args[1].value if len(args) > 1 and isinstance(args[1], Const) else None
-    if isinstance(owner, Instance) and isinstance(name, str):
-        if name in owner.attributes:
-            return TRUE
-        return Cond("opaque", (("hasattr", name),)) if owner.open else FALSE
-    if isinstance(owner, External):
-        return TRUE
-    return Cond("opaque", (run.key(node),))
-
-
-def _super(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    of = args[0] if args and isinstance(args[0], Class) else scope.local("__class__") if scope is not None else None
-    bound = args[1] if len(args) > 1 else scope.local("__self__") if scope is not None else None
-    return Super(of, bound) if isinstance(of, Class) else _unknown(run, node)
-
-
-def _setattr(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    if len(args) == 3 and isinstance(args[0], Instance) and isinstance(args[1], Const) and isinstance(args[1].value, str):
-        args[0].attributes[args[1].value] = args[2]
-    return NONE
-
-
 def _dict(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     table = Table({})
     for arg in args:
@@ -346,17 +263,6 @@ def _bool(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
     return conditions.truth(run, args[0], node) if args else FALSE
 
 
-def _callable(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    match args:
-        case [Function() | Class() | External() | Partial() | Method() | Layer()]:
-            return TRUE
-        case [Num() | Real() | Const() | Seq() | Table() | Tensor()]:
-            return FALSE
-        case [Unknown(default=default)] if isinstance(default, int | float | str):
-            return FALSE
-    return Cond("opaque", (("callable",),))
-
-
 def _times(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     """itertools.repeat(value, times)."""
     count = number(args[1]) if len(args) > 1 else None
@@ -377,10 +283,10 @@ def _nothing(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTN
 BUILTINS: dict[str, Builtin] = {
     "len": _len, "range": _range, "list": _sequence, "tuple": _sequence, "enumerate": _enumerate, "zip": _zip, "map": _map,
     "reversed": _reversed, "int": _int, "float": _float, "pow": _pow, "math.pow": _pow, "max": _named("max"),
-    "min": _named("min"), "abs": _named("abs"), "sum": _sum, "divmod": _divmod, "isinstance": _isinstance,
-    "getattr": _getattr, "hasattr": _hasattr, "super": _super, "setattr": _setattr, "dict": _dict, "all": _all, "any": _any,
+    "min": _named("min"), "abs": _named("abs"), "sum": _sum, "divmod": _divmod, "isinstance": reflection.is_instance,
+    "getattr": reflection.get_attribute, "hasattr": reflection.has_attribute, "super": reflection.super_of, "setattr": reflection.set_attribute, "dict": _dict, "all": _all, "any": _any,
     "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same, "slice": _slice,
     "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
     "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
-    "collections.OrderedDict": _dict, "callable": _callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
+    "collections.OrderedDict": _dict, "callable": reflection.is_callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
 }  # fmt: skip
