@@ -59,7 +59,9 @@ def check(trace: Trace) -> Iterator[Draft]:
 
 def check_construction(construction: Construction) -> Iterator[Draft]:
     for remainder in construction.divisions:
-        same = [name for name, value, at in construction.numbers if value == remainder.divisor and at != remainder.place]
+        same = [
+            name for name, value, at in construction.numbers if value == remainder.divisor and at != remainder.place
+        ]
         other = next((name for name in same if name != remainder.name), None)
         yield _draft(remainder, f"; {remainder.divisor} is `{other}` here too" if other is not None else "")
 

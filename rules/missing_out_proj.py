@@ -59,7 +59,9 @@ def check(trace: Trace) -> Iterator[Draft]:
                 place,
                 f"{join.heads} heads of {join.width} are joined to {shape} and {what}",
                 outcome="silent: the heads are never mixed",
-                help="end with a linear layer over the joined heads" if unused is None else f"`self.{unused.name}(…)` on the joined heads",
+                help="end with a linear layer over the joined heads"
+                if unused is None
+                else f"`self.{unused.name}(…)` on the joined heads",
                 step=join.step.index,
                 key=join.step.place,
             )

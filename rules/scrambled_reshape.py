@@ -53,7 +53,11 @@ code, severity = "SHP003", Severity.ERROR
 def check(trace: Trace) -> Iterator[Draft]:
     for step in trace.steps:
         scrambled = isinstance(step.detail, Reshape) and step.detail.regrouping.verdict is Verdict.SCRAMBLED
-        if scrambled and isinstance(step.detail, Reshape) and not (_is_relative_shift(trace, step) or _is_batch_of_one(step.detail)):
+        if (
+            scrambled
+            and isinstance(step.detail, Reshape)
+            and not (_is_relative_shift(trace, step) or _is_batch_of_one(step.detail))
+        ):
             old = trace.shape(step.operands[0])
             if old is None or not old.known:
                 continue
@@ -63,16 +67,29 @@ def check(trace: Trace) -> Iterator[Draft]:
 def _is_relative_shift(trace: Trace, step: Step) -> bool:
     """Whether a padded tensor's last two axes change places: Transformer-XL's trick shifts rows by that on purpose."""
     old, new = trace.shape(step.operands[0]), trace.shape(step.result)
-    if old is None or new is None or old.rank is None or old.rank != new.rank or trace.maker(step.operands[0]).op not in ("pad", "cat"):
+    if (
+        old is None
+        or new is None
+        or old.rank is None
+        or old.rank != new.rank
+        or trace.maker(step.operands[0]).op not in ("pad", "cat")
+    ):
         return False
-    return old.entries[:-2] == new.entries[:-2] or [str(one) for one in old.entries[:-2]] == [str(one) for one in new.entries[:-2]]
+    return old.entries[:-2] == new.entries[:-2] or [str(one) for one in old.entries[:-2]] == [
+        str(one) for one in new.entries[:-2]
+    ]
 
 
 def _is_batch_of_one(detail: Reshape) -> bool:
     """Whether the batch is left out and the rest counted by -1: written for a batch of 1, where nothing moves."""
     first = detail.old[0].factors[:1]
     leading = bool(first) and first[0].origin is Origin.INPUT
-    return leading and detail.inferred is not None and len(detail.new) < len(detail.old) - 1 and detail.regrouping.left == detail.old[0].size
+    return (
+        leading
+        and detail.inferred is not None
+        and len(detail.new) < len(detail.old) - 1
+        and detail.regrouping.left == detail.old[0].size
+    )
 
 
 def _draft(trace: Trace, step: Step, detail: Reshape) -> Draft:
@@ -80,9 +97,15 @@ def _draft(trace: Trace, step: Step, detail: Reshape) -> Draft:
     first, second = detail.regrouping.left, detail.regrouping.need
     merged, split = len(detail.new) < len(detail.old), len(detail.new) > len(detail.old)
     if merged and any(map(is_heads, detail.old)):
-        what, help_ = "heads merged without transposing back", "`.transpose(1, 2)` before it puts the heads beside head_dim"
+        what, help_ = (
+            "heads merged without transposing back",
+            "`.transpose(1, 2)` before it puts the heads beside head_dim",
+        )
     elif split:
-        what, help_ = "heads split before the sequence", "split the last axis first: `.view(b, t, heads, -1).transpose(1, 2)`"
+        what, help_ = (
+            "heads split before the sequence",
+            "split the last axis first: `.view(b, t, heads, -1).transpose(1, 2)`",
+        )
     else:
         what, help_ = "axes exchanged by a reshape", "`permute` exchanges axes, `reshape` does not"
     return Draft(

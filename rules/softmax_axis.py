@@ -66,7 +66,8 @@ def _both_ways(trace: Trace, attention: Attention) -> bool:
     """Whether the same scores are also normalised over another axis: slots and tokens attend to each other."""
     own = attention.softmax.detail
     return any(
-        other.scores is attention.scores and other.softmax.detail != own and not other.kernel for other in trace.attentions
+        other.scores is attention.scores and other.softmax.detail != own and not other.kernel
+        for other in trace.attentions
     )
 
 

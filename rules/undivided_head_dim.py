@@ -105,7 +105,9 @@ def _as_wide_as_input(trace: Trace, join: Join) -> bool:
     """Whether heads as wide as the input are joined and handed out as they are."""
     if settled_fate(trace, join) not in (Fate.RETURNED, Fate.UNMIXED):
         return False
-    taken = next((step.detail.takes for step in trace.steps if isinstance(step.detail, Applied) and step.detail.takes), None)
+    taken = next(
+        (step.detail.takes for step in trace.steps if isinstance(step.detail, Applied) and step.detail.takes), None
+    )
     return taken is not None and trace.facts.same(taken, join.width)
 
 

@@ -67,7 +67,9 @@ def _written_out(trace: Trace, attention: Attention, scale: Scale, width: Axis) 
     if width.size.value is not None:
         return
     if not powers and power == Fraction(1, 2):
-        yield _draft(trace, attention, f"multiplied by the square root of {own}, not divided by it", Severity.ERROR, own)
+        yield _draft(
+            trace, attention, f"multiplied by the square root of {own}, not divided by it", Severity.ERROR, own
+        )
     elif not powers and power == -1 and len(attention.scalings) == 2:
         yield _draft(trace, attention, f"divided by the square root of {own} twice", Severity.ERROR, own)
     elif not power and len(powers) == 1:
@@ -105,7 +107,9 @@ def _kernel(trace: Trace, attention: Attention, scale: Scale) -> Iterator[Draft]
         return
     own = trace.facts.simplify(shape.at(-1).size)  # type: ignore[union-attr]
     if _powers(trace, scale) == {own: Fraction(-1, 2)}:
-        yield _draft(trace, attention, f"divided by the square root of {own} twice: the kernel does it too", Severity.ERROR, own)
+        yield _draft(
+            trace, attention, f"divided by the square root of {own} twice: the kernel does it too", Severity.ERROR, own
+        )
 
 
 def _draft(trace: Trace, attention: Attention, what: str, severity: Severity, own: Dim) -> Draft:
@@ -114,7 +118,9 @@ def _draft(trace: Trace, attention: Attention, what: str, severity: Severity, ow
         at.place,
         f"the scores are {what}",
         outcome="silent: the softmax is too sharp or too flat",
-        help=f"multiply the scores by `{own} ** -0.5`" if not attention.kernel else "leave the scaling to the kernel, or pass `scale=1.0`",
+        help=f"multiply the scores by `{own} ** -0.5`"
+        if not attention.kernel
+        else "leave the scaling to the kernel, or pass `scale=1.0`",
         severity=severity,
         step=attention.softmax.index,
     )

@@ -24,8 +24,12 @@ MOVES = frozenset({
     "reshape", "permute", "rearrange", "cast", "contiguous", "index", "split", "unbind", "unsqueeze", "squeeze", "expand",
     "repeat", "repeat_interleave", "reverse",
 })  # fmt: skip
-MASKS = frozenset({"masked_fill", "where", "add", "sub", "mul", "div", "dropout", "clamp", "nan_to_num", "pad", "tril", "triu"})
-UNARY = frozenset({"relu", "gelu", "silu", "sigmoid", "tanh", "dropout", "norm", "normalize", "square", "sqrt", "abs", "neg"})
+MASKS = frozenset(
+    {"masked_fill", "where", "add", "sub", "mul", "div", "dropout", "clamp", "nan_to_num", "pad", "tril", "triu"}
+)
+UNARY = frozenset(
+    {"relu", "gelu", "silu", "sigmoid", "tanh", "dropout", "norm", "normalize", "square", "sqrt", "abs", "neg"}
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
                 return None
             if len(inner) > 1:
                 scale = Scale(known=False)
-            biased |= any(_is_learnt(trace, operand) for operand in step.operands if operand not in inner) or len(inner) > 1
+            biased |= (
+                any(_is_learnt(trace, operand) for operand in step.operands if operand not in inner) or len(inner) > 1
+            )
             tensor = inner[0]
         elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad"):
             tensor = step.operands[0]
@@ -162,7 +168,7 @@ def _scale(trace: Trace, tensor: Tensor, scalings: list[Step]) -> Scale:
 def _is_scalar(trace: Trace, tensor: Tensor) -> bool:
     """Whether a tensor may be a single number."""
     shape = trace.shape(tensor)
-    return shape is None or shape.row is not None and len(shape.entries) == 1 or not shape.entries
+    return shape is None or (shape.row is not None and len(shape.entries) == 1) or not shape.entries
 
 
 def _to_context(trace: Trace, softmax: Step) -> tuple[Step | None, Tensor | None, bool]:
@@ -269,9 +275,7 @@ def _joins_after(trace: Trace, context: Step, done: set[int]) -> Iterator[Join]:
                 if user.index not in done:
                     done.add(user.index)
                     yield join
-            elif user.op in MOVES | MASKS | UNARY and user.op not in ("add", "sub"):
-                stack.append(user)
-            elif user.op in ("add", "sub"):
+            elif (user.op in MOVES | MASKS | UNARY and user.op not in ("add", "sub")) or user.op in ("add", "sub"):
                 stack.append(user)
 
 
@@ -285,7 +289,13 @@ def _join(trace: Trace, step: Step) -> Join | None:
         for axis in axes:
             heads = [factor for factor in axis.factors if _is_head_part(factor)]
             last = axis.factors[-1] if axis.factors else None
-            if heads and last is not None and last not in heads and last.origin is Origin.LAYER and last.part is not None:
+            if (
+                heads
+                and last is not None
+                and last not in heads
+                and last.origin is Origin.LAYER
+                and last.part is not None
+            ):
                 before = [one for one in step.detail.old if heads[0].id in one.ids]
                 if before and last.id not in before[0].ids and is_heads(Axis((heads[0],))):
                     return Join(step, heads[0].size, last.size, _fate(trace, step), axis)
@@ -362,10 +372,9 @@ def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate |
             return Fate.UNMIXED if others and all(other in before for other in others) else None
         case "pool" | "reduce":
             return Fate.UNMIXED
-    if user.op in MOVES | MASKS | UNARY | {"cat", "stack"} or user.op.islower() and user.lost_by is None:
+    if user.op in MOVES | MASKS | UNARY | {"cat", "stack"} or (user.op.islower() and user.lost_by is None):
         return None
     return Fate.LOST
-
 
 
 def settled_fate(trace: Trace, join: Join) -> Fate:

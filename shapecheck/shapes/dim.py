@@ -11,7 +11,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import gcd
 from typing import Union
 
@@ -323,7 +322,9 @@ class Dim:
             return "0"
         text = ""
         for monomial, coefficient in self.terms.values():
-            alone = len(monomial) == 1 and (coefficient == 1 or (coefficient == -1 and text != ""))  # `-d//h` is (-d)//h
+            alone = len(monomial) == 1 and (
+                coefficient == 1 or (coefficient == -1 and text != "")
+            )  # `-d//h` is (-d)//h
             factors = [_factor(atom, power, alone=alone) for atom, power in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
@@ -341,7 +342,7 @@ def _factor(atom: Atom, power: int, *, alone: bool) -> str:
 
 def _bracketed(dim: Dim) -> str:
     text = str(dim)
-    simple = dim.symbol is not None or dim.value is not None and dim.value >= 0
+    simple = dim.symbol is not None or (dim.value is not None and dim.value >= 0)
     return text if simple or (dim.function is not None and dim.function.name not in ("//", "%")) else f"({text})"
 
 

@@ -99,25 +99,40 @@ def consequence(trace: Trace, division: Division) -> tuple[Consequence, str]:
     for step in trace.steps:
         match step.detail:
             case Reshape(regrouping=regrouping, old=old, new=new, inferred=inferred, what=what):
-                if regrouping.verdict is not Verdict.REGROUPED or not _has(facts, quotient, [*new, *(axis.size for axis in old)]):
+                if regrouping.verdict is not Verdict.REGROUPED or not _has(
+                    facts, quotient, [*new, *(axis.size for axis in old)]
+                ):
                     continue
                 fits = _same(facts, product([axis.size for axis in old]), product(list(new)))
                 if fits or step.lost_by:
                     continue
                 sizes = ", ".join(str(facts.resolve(size)) for size in new)
                 if inferred is not None and not _is_quotient(new[inferred], division, facts):
-                    return Consequence.OTHER_COUNT, f"silent or raises: the -1 of [{sizes}] takes what the heads leave over"
+                    return (
+                        Consequence.OTHER_COUNT,
+                        f"silent or raises: the -1 of [{sizes}] takes what the heads leave over",
+                    )
                 if what in ("rearrange", "repeat", "reduce"):
                     return Consequence.RAISES, "raises at the first forward: einops can't divide the axis in chunks"
-                return Consequence.RAISES, f"raises at the first forward: shape '[{sizes}]' is invalid for input of size …"
+                return (
+                    Consequence.RAISES,
+                    f"raises at the first forward: shape '[{sizes}]' is invalid for input of size …",
+                )
             case Applied(takes=Dim() as takes, got=got) if got is not None:
-                if _has(facts, quotient, [takes, got.size]) and facts.same(takes, got.size) and not _same(facts, takes, got.size):
+                if (
+                    _has(facts, quotient, [takes, got.size])
+                    and facts.same(takes, got.size)
+                    and not _same(facts, takes, got.size)
+                ):
                     return Consequence.RAISES, "raises at the first forward: mat1 and mat2 shapes cannot be multiplied"
             case Sdpa() | Contraction(clash=None):
                 clash = _uneven(trace, step)
                 if clash is not None and _has(facts, quotient, clash):
                     return Consequence.RAISES, f"raises at the first forward: {clash[0]} heads meet {clash[1]}"
-    return Consequence.NARROWER, f"silent: the heads are {quotient} wide, together narrower than {facts.resolve(division.dividend)}"
+    return (
+        Consequence.NARROWER,
+        f"silent: the heads are {quotient} wide, together narrower than {facts.resolve(division.dividend)}",
+    )
 
 
 def _has(facts: Facts, quotient: Function | None, sizes: Iterable[Dim]) -> bool:

@@ -172,9 +172,7 @@ def _with_parts(axes: Sequence[Axis]) -> Regrouping:
 
 def _unknown(axes: Sequence[Axis], new: Sequence[Dim], fresh: Callable[[Dim, str], Factor]) -> Regrouping:
     done = list(_with_parts(axes).axes)
-    return Regrouping(
-        Verdict.UNKNOWN, (*done, *(Axis((fresh(size, "reshaped"),)) for size in new[len(done) :]))
-    )
+    return Regrouping(Verdict.UNKNOWN, (*done, *(Axis((fresh(size, "reshaped"),)) for size in new[len(done) :])))
 
 
 def _exchanged(left: Dim, need: Dim, rest: Sequence[Factor], later: Sequence[Dim], facts: Facts) -> bool:
@@ -182,7 +180,7 @@ def _exchanged(left: Dim, need: Dim, rest: Sequence[Factor], later: Sequence[Dim
 
     `[b, h, t, d]` → `[b, t, h*d]`: h stands where t must come, h divides a later new size, t divides what is left of the old.
     """
-    if _opaque(left) or _opaque(need) or left.value is not None and need.value is not None:
+    if _opaque(left) or _opaque(need) or (left.value is not None and need.value is not None):
         return False
     stood_later = facts.divide(product([factor.size for factor in rest]), need)
     comes_later = facts.divide(product(list(later)), left)

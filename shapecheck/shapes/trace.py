@@ -324,7 +324,6 @@ class Trace:
 
         return tuple(attentions(self))
 
-
     @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""

@@ -100,9 +100,14 @@ class Subject:
             found = traced(root, *((MOST_PATHS, MOST_WORK) if self._attends(root) else NEAR))
 
             def owners() -> tuple[Trace, ...]:
-                return tuple(trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed)
+                return tuple(
+                    trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed
+                )
 
-            traces = tuple(replace(trace, owners=owners, elsewhere=root.symbol in self.candidates.elsewhere) for trace in found.traces)
+            traces = tuple(
+                replace(trace, owners=owners, elsewhere=root.symbol in self.candidates.elsewhere)
+                for trace in found.traces
+            )
             self._traced[key] = Traced(root, traces, found.left_out)
         return self._traced[key]
 
@@ -135,7 +140,8 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
         Said(rule, draft, index)
         for index, trace in enumerate(traces)
         for rule in rules
-        for draft in _guarded(lambda rule=rule, trace=trace: list(rule.check(trace)), root.symbol, rule.code, defects) or ()
+        for draft in _guarded(lambda rule=rule, trace=trace: list(rule.check(trace)), root.symbol, rule.code, defects)
+        or ()
     ]
     proven = [one for one in said if _holds(one, said, traces)]
     kept = [one for one in proven if not _follows(one, proven, traces[one.path])]
@@ -189,14 +195,20 @@ def _follows(one: Said, proven: list[Said], trace: Trace) -> bool:
     """Whether a finding follows from another one of the same path, or is the same defect told by a lesser rule."""
     if one.draft.step is None or one.rule.holds is Holds.EVERY:
         return False
-    others = [other for other in proven if other.path == one.path and other.rule.holds is not Holds.EVERY and other is not one]
+    others = [
+        other for other in proven if other.path == one.path and other.rule.holds is not Holds.EVERY and other is not one
+    ]
     before = trace.ancestors(trace.steps[one.draft.step]) - {one.draft.step}
     for other in others:
         if other.draft.step is None:
             continue
         if other.draft.step in before and other.draft.place != one.draft.place:
             return True
-        if other.draft.step == one.draft.step and other.rule.code < one.rule.code and other.rule.code[:3] != one.rule.code[:3]:
+        if (
+            other.draft.step == one.draft.step
+            and other.rule.code < one.rule.code
+            and other.rule.code[:3] != one.rule.code[:3]
+        ):
             return True
     return False
 

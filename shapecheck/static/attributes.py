@@ -12,14 +12,28 @@ from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import TENSOR_METHODS, apply
 from shapecheck.static.run import Run
 from shapecheck.static.sequences import sizes
-from shapecheck.static.weights import has_none, weight
 from shapecheck.static.values import (
-    NONE, Class, Const, External, Function, Instance, Layer, Method, Num, Seq, Super, Table, Unknown, Value, number,
+    NONE,
+    Class,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Num,
+    Seq,
+    Super,
+    Table,
+    Unknown,
+    Value,
 )  # fmt: skip
+from shapecheck.static.weights import has_none, weight
 
 # Attributes by which an argument of forward shows that it is a tensor.
 _TENSOR_ATTRIBUTES = frozenset({"shape", "ndim", "T", "mT", "dtype", "device", "is_cuda", "data", "real", "imag"})
-_SHARED_METHODS = frozenset({"get", "update", "keys", "values", "items", "pop", "append", "copy", "split", "index", "type"})
+_SHARED_METHODS = frozenset(
+    {"get", "update", "keys", "values", "items", "pop", "append", "copy", "split", "index", "type"}
+)
 
 
 LAYER = "__layer__"  # the layer that an object of a class derived from one is
@@ -166,7 +180,9 @@ def base_values(run: Run, of: Class) -> list[Value]:
     from shapecheck.static.expressions import evaluate
 
     return [
-        evaluate(run, base.value, of.scope) for base in of.node.bases if isinstance(base.value, cst.Name | cst.Attribute)
+        evaluate(run, base.value, of.scope)
+        for base in of.node.bases
+        if isinstance(base.value, cst.Name | cst.Attribute)
     ]
 
 
@@ -226,7 +242,9 @@ def class_body(run: Run, of: Class) -> dict[str, Any]:
             for small in statement.body:
                 if isinstance(small, cst.Assign) and isinstance(small.targets[0].target, cst.Name):
                     found[small.targets[0].target.value] = small.value
-                elif isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name) and small.value is not None:
+                elif (
+                    isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name) and small.value is not None
+                ):
                     found[small.target.value] = small.value
     run.modules[key] = found  # type: ignore[index]
     return found

@@ -17,8 +17,21 @@ from shapecheck.static.run import Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items
 from shapecheck.static.values import (
-    FALSE, NONE, TRUE, Cond, Const, Layer, Many, Num, Real, Seq, Table, Unknown,
-    Value, number, real,
+    FALSE,
+    NONE,
+    TRUE,
+    Cond,
+    Const,
+    Layer,
+    Many,
+    Num,
+    Real,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    number,
+    real,
 )  # fmt: skip
 
 Builtin = Callable[[Run, list[Any], dict[str, Value], cst.CSTNode, Scope | None], Value]
@@ -81,7 +94,8 @@ def _zip(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
     many = [item for column in columns for item in column if isinstance(item, Many)]
     if many:
         elements = [
-            column[0].element if len(column) == 1 and isinstance(column[0], Many) else _unknown(run, node) for column in columns
+            column[0].element if len(column) == 1 and isinstance(column[0], Many) else _unknown(run, node)
+            for column in columns
         ]
         return Seq([Many(Seq(elements), many[0].count)], is_list=True)
     return Seq([Seq(list(items)) for items in zip(*columns, strict=False)], is_list=True)

@@ -18,8 +18,24 @@ from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import item
 from shapecheck.static.syntax import Slice
 from shapecheck.static.values import (
-    MISSING, NONE, Class, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq, Super, Table,
-    Unknown, Value,
+    MISSING,
+    NONE,
+    Class,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Many,
+    Method,
+    Num,
+    Partial,
+    Real,
+    Seq,
+    Super,
+    Table,
+    Unknown,
+    Value,
 )  # fmt: skip
 
 
@@ -113,7 +129,11 @@ def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Valu
     """Run the body of a function of the project."""
     body = function.node
     again = sum(frame.method == function.name and frame.row == id(body) for frame in run.frames)
-    if len(run.frames) >= DEEPEST_CALL or again > 1 or (isinstance(body, cst.FunctionDef) and _yields(body, function.slice)):
+    if (
+        len(run.frames) >= DEEPEST_CALL
+        or again > 1
+        or (isinstance(body, cst.FunctionDef) and _yields(body, function.slice))
+    ):
         return opaque(run, Unknown(run.key(node), function.name), args, kwargs, node)
     if function.bound is not None:
         args = [function.bound, *args]
@@ -216,7 +236,9 @@ def _call_method(
     return found if found is not None else opaque(run, method, [owner, *args], kwargs, node)
 
 
-def _call_super(run: Run, owner: Super, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
+def _call_super(
+    run: Run, owner: Super, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
+) -> Value:
     from shapecheck.static.attributes import external_bases
 
     if name == "__init__" and isinstance(owner.bound, Instance):
@@ -280,7 +302,10 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
         if param.default is not None:
             value = evaluate(run, param.default, scope)
             default = _plain(value)
-            if isinstance(value, Class | Function | Layer | Partial | External | Seq | Table) and kind is Kind.CONSTRUCTOR:
+            if (
+                isinstance(value, Class | Function | Layer | Partial | External | Seq | Table)
+                and kind is Kind.CONSTRUCTOR
+            ):
                 found[name] = value
                 continue
         optional = default is None or "None" in text or "Optional" in text

@@ -10,8 +10,25 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.run import Run
 from shapecheck.static.values import (
-    FALSE, MISSING, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Method, Num, Partial, Real, Seq,
-    Table, Unknown, Value, number,
+    FALSE,
+    MISSING,
+    TRUE,
+    Class,
+    Cond,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Num,
+    Partial,
+    Real,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    number,
 )  # fmt: skip
 
 # Flags that no reader of shapes should follow: they change what is logged, stored or compiled, not what is computed.
@@ -151,7 +168,11 @@ def _known_truth(run: Run, value: Unknown) -> bool | None:
     if value.optional and run.decisions.get(("none", value.key)) is False and not value.flag:
         return True
     if value.tensor is None and not value.optional and not value.flag and value.kind in (Kind.CONSTRUCTOR, Kind.INPUT):
-        return True if value.kind is Kind.INPUT or isinstance(value.default, int | float) or value.default is MISSING else None
+        return (
+            True
+            if value.kind is Kind.INPUT or isinstance(value.default, int | float) or value.default is MISSING
+            else None
+        )
     return run.decisions.get(("truth", value.key))
 
 
@@ -166,7 +187,12 @@ def _equal(run: Run, left: Any, right: Any) -> bool | None:
         return True
     for one, other in ((x, y), (y, x)):
         function = one.function
-        if function is not None and function.name == "%" and other.value == 0 and not run.facts.owes(*function.arguments):
+        if (
+            function is not None
+            and function.name == "%"
+            and other.value == 0
+            and not run.facts.owes(*function.arguments)
+        ):
             return True
     difference = (x - y).value
     if difference is not None:

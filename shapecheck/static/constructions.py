@@ -11,10 +11,10 @@ from shapecheck.shapes.dim import Kind, Symbol
 from shapecheck.shapes.trace import Argument, Construction, Place, Remainder, Trace
 from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import inline, root_arguments
+from shapecheck.static.locate import Block
 from shapecheck.static.paths import Root
 from shapecheck.static.roots import resolved
 from shapecheck.static.run import Dead, Frame, GiveUp, Run
-from shapecheck.static.locate import Block
 from shapecheck.static.scope import Scope
 from shapecheck.static.values import Class, Function, Instance, Num, Table, Value
 
@@ -47,7 +47,11 @@ def _building(subject: Subject, blocks: list[Block]) -> set[str]:
     names = {block.name for block in subject.candidates.blocks if block.kind == "class" and block.name is not None}
     classes = [block for block in blocks if block.kind == "class" and block.name is not None]
     for _ in range(6):
-        more = {block.name for block in classes if block.name not in names and any(f"{name}(" in block.text for name in names)}
+        more = {
+            block.name
+            for block in classes
+            if block.name not in names and any(f"{name}(" in block.text for name in names)
+        }
         if not more:
             break
         names |= {name for name in more if name is not None}
@@ -86,7 +90,13 @@ def _top_level(subject: Subject, statements: list[Any]) -> Run:
 
 
 def _construction(
-    subject: Subject, run: Run, root: Root, instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Value], place: Place
+    subject: Subject,
+    run: Run,
+    root: Root,
+    instance: Instance,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Value],
+    place: Place,
 ) -> Construction | None:
     arguments = list(_arguments(run, root, args, kwargs, place))
     traces = tuple(trace for trace in subject.traced(root).traces if trace.completed)
@@ -97,7 +107,9 @@ def _construction(
     return Construction(root.symbol, place, divisions, numbers, tuple(arguments), traces)
 
 
-def _arguments(run: Run, root: Root, args: tuple[Any, ...], kwargs: dict[str, Value], place: Place) -> Iterator[Argument]:
+def _arguments(
+    run: Run, root: Root, args: tuple[Any, ...], kwargs: dict[str, Value], place: Place
+) -> Iterator[Argument]:
     """The known numbers that were given for parameters, each with the symbol that stands for it in the traces."""
     assert isinstance(root.of, Class)
     init = find_in_class(run, root.of, "__init__")
@@ -136,7 +148,9 @@ def _remainders(run: Run, instance: Instance, traces: tuple[Trace, ...]) -> Iter
             return
 
 
-def _numbers(run: Run, instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Value]) -> Iterator[tuple[str, int, Place | None]]:
+def _numbers(
+    run: Run, instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Value]
+) -> Iterator[tuple[str, int, Place | None]]:
     """The numbers with names that stand near: fields of the configs passed in, other arguments."""
     for name, value in kwargs.items():
         if isinstance(value, Num) and value.dim.value is not None:

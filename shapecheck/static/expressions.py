@@ -22,8 +22,27 @@ from shapecheck.static.run import MOST_NODES, GiveUp, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import item, iterations, plain_items, slice_of
 from shapecheck.static.values import (
-    FALSE, NONE, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Many, Method, Num, Partial, Real, Seq,
-    Table, Unknown, Value, number, real, scale_of,
+    FALSE,
+    NONE,
+    TRUE,
+    Class,
+    Cond,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Many,
+    Method,
+    Num,
+    Partial,
+    Real,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    real,
+    scale_of,
 )  # fmt: skip
 
 
@@ -64,8 +83,8 @@ def _name(run: Run, node: cst.Name, scope: Scope) -> Value:
 
 def top_level(run: Run, name: str, scope: Scope) -> Value:
     """What a name of the file, of a file imported from, or of Python stands for."""
-    from shapecheck.static.statements import assigned
     from shapecheck.static.project import Assigned
+    from shapecheck.static.statements import assigned
 
     found = scope.file.find(name, scope.row)
     if isinstance(found, Assigned):
@@ -245,12 +264,20 @@ def _boolean(run: Run, node: cst.BooleanOperation, scope: Scope) -> Value:
         if conditions.test(run, left, node.left):
             return run.settled(left)
         return _default(run, node.right, scope)
-    if isinstance(left, Unknown) and not left.optional and not left.flag and left.kind is not Kind.OPAQUE and not is_and:
+    if (
+        isinstance(left, Unknown)
+        and not left.optional
+        and not left.flag
+        and left.kind is not Kind.OPAQUE
+        and not is_and
+    ):
         return left
     before = dict(run.decisions)
     right = evaluate(run, node.right, scope)
     del before
-    return Cond("and" if is_and else "or", (conditions.truth(run, left, node.left), conditions.truth(run, right, node.right)))
+    return Cond(
+        "and" if is_and else "or", (conditions.truth(run, left, node.left), conditions.truth(run, right, node.right))
+    )
 
 
 def _comparison(run: Run, node: cst.Comparison, scope: Scope) -> Value:
@@ -366,8 +393,10 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
             case "div" if b.terms:
                 return Real(scale_of(a) * scale_of(b) ** Fraction(-1))
         return unknown(run, node)
-    if isinstance(left, Unknown) and isinstance(right, Unknown) and (
-        left.kind is Kind.INPUT or right.kind is Kind.INPUT
+    if (
+        isinstance(left, Unknown)
+        and isinstance(right, Unknown)
+        and (left.kind is Kind.INPUT or right.kind is Kind.INPUT)
     ):  # two arguments of forward are tensors before they are numbers
         return apply(run, op, node, [left, right], {})
     if isinstance(left, Real | Num) or isinstance(right, Real | Num):
@@ -380,7 +409,10 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
             case "div":
                 return Real(_real(left, a) * _real(right, b) ** Fraction(-1))
             case "pow" if isinstance(right, Real) and right.scale.known and not right.scale.powers:
-                return Real((scale_of(a) if a is not None else real(left)) ** Fraction(right.scale.coefficient).limit_denominator(64))
+                return Real(
+                    (scale_of(a) if a is not None else real(left))
+                    ** Fraction(right.scale.coefficient).limit_denominator(64)
+                )
             case "floor_divide":
                 return truncated(run, real(left) * real(right) ** Fraction(-1), node)
         return Real(Scale(known=False, learnt=real(left).learnt or real(right).learnt))
@@ -417,7 +449,9 @@ def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
         in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))
         fallback = run.fallback > 0
-        run.divisions.append(Division(dividend, divisor, run.place(node), frame.symbol, frame.method, in_sight, fallback))
+        run.divisions.append(
+            Division(dividend, divisor, run.place(node), frame.symbol, frame.method, in_sight, fallback)
+        )
 
 
 def _left_over(run: Run, a: Dim, b: Dim, right: Value, node: cst.CSTNode) -> None:
@@ -427,7 +461,9 @@ def _left_over(run: Run, a: Dim, b: Dim, right: Value, node: cst.CSTNode) -> Non
         run.guarded.append(place)
     elif a.value % b.value and run.building:
         at = right.place if isinstance(right, Num) and right.place is not None else place
-        run.remainders.append((Remainder(a.value, b.value, _text(getattr(node, "right", node)), at, place), run.building[-1]))
+        run.remainders.append(
+            (Remainder(a.value, b.value, _text(getattr(node, "right", node)), at, place), run.building[-1])
+        )
 
 
 def _text(node: cst.CSTNode) -> str:
@@ -459,7 +495,7 @@ def truncated(run: Run, scale: Scale, node: cst.CSTNode) -> Value:
     for dim, power in scale.powers:
         if power.denominator != 1:
             return unknown(run, node)
-        above, below = (above * dim**power.numerator, below) if power > 0 else (above, below * dim ** -power.numerator)
+        above, below = (above * dim**power.numerator, below) if power > 0 else (above, below * dim**-power.numerator)
     coefficient = Fraction(scale.coefficient).limit_denominator(1024)
     above, below = above * Dim.of(coefficient.numerator), below * Dim.of(coefficient.denominator)
     if not below.terms:
@@ -484,7 +520,9 @@ def _subscript(run: Run, node: cst.Subscript, scope: Scope) -> Value:
         return unknown(run, node)
     element = node.slice[0].slice
     if isinstance(element, cst.Slice):
-        return slice_of(run, owner, [_bound(run, part, scope) for part in (element.lower, element.upper, element.step)], node)
+        return slice_of(
+            run, owner, [_bound(run, part, scope) for part in (element.lower, element.upper, element.step)], node
+        )
     assert isinstance(element, cst.Index)
     return run.settled(item(run, owner, evaluate(run, element.value, scope), node))
 

@@ -115,7 +115,9 @@ def check_length(block: Block) -> None:
     """Raises TooDeep where one statement of the block holds more operators than a parser can take."""
     if len(block.text) < 2 * LONGEST:
         return
-    code = _TOKENS.sub(lambda token: "\n" * token[0].count("\n") if token["string"] or token["comment"] else token[0], block.text)
+    code = _TOKENS.sub(
+        lambda token: "\n" * token[0].count("\n") if token["string"] or token["comment"] else token[0], block.text
+    )
     if sum(1 for _ in _OPERATOR.finditer(code)) > LONGEST:
         row, count = block.row, 0
         for line in code.split("\n"):

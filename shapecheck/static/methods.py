@@ -11,11 +11,27 @@ from shapecheck.shapes.trace import Tensor
 from shapecheck.static.run import Run
 from shapecheck.static.sequences import plain_items
 from shapecheck.static.values import (
-    NONE, Cond, Const, External, Function, Instance, Layer, Many, Num, Real, Seq, Table, Unknown, Value, number,
+    NONE,
+    Cond,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Many,
+    Num,
+    Real,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    number,
 )  # fmt: skip
 
 
-def method_of(run: Run, owner: Any, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value | None:
+def method_of(
+    run: Run, owner: Any, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
+) -> Value | None:
     """The result of a method that is known here; None for any other."""
     match owner:
         case Seq():
@@ -85,9 +101,9 @@ def _of_sequence(run: Run, owner: Seq, name: str, args: list[Any], node: cst.CST
             from shapecheck.static.builtins import BUILTINS
 
             return BUILTINS["math.prod"](run, [owner], {}, node, None)
-        case ("copy" | "tolist"), []:
+        case (("copy" | "tolist"), []):
             return Seq(list(owner.items), owner.is_list, owner.unsure)
-        case ("index" | "count"), _:
+        case (("index" | "count"), _):
             return None
     if name in ("pop", "extend", "insert", "remove", "clear", "sort", "reverse"):
         owner.unsure = True
@@ -96,7 +112,7 @@ def _of_sequence(run: Run, owner: Seq, name: str, args: list[Any], node: cst.CST
 
 def _of_table(run: Run, owner: Table, name: str, args: list[Any], node: cst.CSTNode) -> Value | None:
     match name, args:
-        case ("get" | "pop" | "setdefault"), [Const(key), *default]:
+        case (("get" | "pop" | "setdefault"), [Const(key), *default]):
             if key in owner.items:
                 return owner.items.pop(key) if name == "pop" else owner.items[key]
             if owner.open:
@@ -130,16 +146,16 @@ def _of_module(
     run: Run, owner: Instance, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
 ) -> Value | None:
     match name, args:
-        case ("register_buffer" | "register_parameter"), [Const(str(key)), *rest]:
+        case (("register_buffer" | "register_parameter"), [Const(str(key)), *rest]):
             value = rest[0] if rest else kwargs.get("tensor", kwargs.get("param", NONE))
             owner.attributes[key] = value
             return NONE
-        case ("add_module" | "register_module"), [Const(str(key)), value]:
+        case (("add_module" | "register_module"), [Const(str(key)), value]):
             owner.attributes[key] = value
             if isinstance(value, Layer) and not value.name:
                 value.name = key
             return NONE
-        case ("to" | "eval" | "train" | "half" | "float" | "cuda" | "cpu" | "requires_grad_"), _:
+        case (("to" | "eval" | "train" | "half" | "float" | "cuda" | "cpu" | "requires_grad_"), _):
             return owner
         case "children" | "modules" | "parameters" | "named_parameters" | "named_modules" | "named_children", _:
             return Seq([Many(Unknown(run.key(node), "?"), None)])
@@ -152,7 +168,7 @@ def _of_layer(
     run: Run, owner: Layer, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
 ) -> Value | None:
     match name, args:
-        case ("append" | "insert" | "extend" | "add_module" | "register_module"), _ if owner.children is not None:
+        case (("append" | "insert" | "extend" | "add_module" | "register_module"), _) if owner.children is not None:
             added = args[-1] if args else None
             if name == "extend" and isinstance(added, Seq):
                 owner.children.items += added.items
@@ -161,9 +177,9 @@ def _of_layer(
             else:
                 owner.children.unsure = True
             return NONE
-        case ("items" | "values" | "keys" | "get" | "update"), _ if owner.table is not None:
+        case (("items" | "values" | "keys" | "get" | "update"), _) if owner.table is not None:
             return _of_table(run, owner.table, name, args, node)
-        case ("to" | "eval" | "train" | "half" | "float" | "requires_grad_" | "cuda" | "apply"), _:
+        case (("to" | "eval" | "train" | "half" | "float" | "requires_grad_" | "cuda" | "apply"), _):
             return owner
         case "forward", _:
             from shapecheck.static.ops import apply_layer

@@ -10,8 +10,21 @@ from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Size
 from shapecheck.static.attributes import decorators, external_bases, find_in_class, is_module, lineage
 from shapecheck.static.run import DEEPEST_CALL, Run
-from shapecheck.static.values import MISSING, NONE, Class, Function, Instance, Many, Num, Real, Seq, Table, Unknown, Value, number
-
+from shapecheck.static.values import (
+    MISSING,
+    NONE,
+    Class,
+    Function,
+    Instance,
+    Many,
+    Num,
+    Real,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    number,
+)
 
 TABLE = "__table__"  # what a class derived from dict was built from
 _DICTS = {"builtins.dict", "collections.OrderedDict", "collections.UserDict"}
@@ -32,7 +45,9 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
     if isinstance(init, Function) and not _is_generated(run, of, init):
         run.building.append(instance)
         try:
-            inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), args, kwargs, node)
+            inline(
+                run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), args, kwargs, node
+            )
         finally:
             run.building.pop()
         return instance
@@ -53,7 +68,9 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
     return instance
 
 
-def _note_sizes(run: Run, of: Class, init: Value | None, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> None:
+def _note_sizes(
+    run: Run, of: Class, init: Value | None, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
+) -> None:
     """Note the numbers that one module's `__init__` builds another one with."""
     if run.frames[-1].method != "__init__" or not isinstance(node, cst.Call) or not isinstance(init, Function):
         return
@@ -117,7 +134,11 @@ def annotated_fields(order: list[Class]) -> dict[str, cst.AnnAssign]:
 
 def _is_classvar(node: cst.AnnAssign) -> bool:
     annotation = node.annotation.annotation
-    return isinstance(annotation, cst.Subscript) and isinstance(annotation.value, cst.Name) and annotation.value.value == "ClassVar"
+    return (
+        isinstance(annotation, cst.Subscript)
+        and isinstance(annotation.value, cst.Name)
+        and annotation.value.value == "ClassVar"
+    )
 
 
 def _is_dataclass(of: Class) -> bool:
@@ -126,7 +147,9 @@ def _is_dataclass(of: Class) -> bool:
     return bool(decorators(holder) & {"dataclass", "define", "frozen", "attrs", "auto_docstring", "strict"})
 
 
-def _fill(run: Run, instance: Instance, fields: dict[str, cst.AnnAssign], args: list[Any], kwargs: dict[str, Value]) -> None:
+def _fill(
+    run: Run, instance: Instance, fields: dict[str, cst.AnnAssign], args: list[Any], kwargs: dict[str, Value]
+) -> None:
     left = [value for value in args if not isinstance(value, Many)]
     for name, field in fields.items():
         if left:

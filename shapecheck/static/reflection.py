@@ -11,8 +11,26 @@ from shapecheck.shapes.trace import Tensor
 from shapecheck.static.run import Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.values import (
-    FALSE, MISSING, NONE, TRUE, Class, Cond, Const, External, Function, Instance, Layer, Method, Num, Partial, Real, Seq, Super,
-    Table, Unknown, Value,
+    FALSE,
+    MISSING,
+    NONE,
+    TRUE,
+    Class,
+    Cond,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Method,
+    Num,
+    Partial,
+    Real,
+    Seq,
+    Super,
+    Table,
+    Unknown,
+    Value,
 )  # fmt: skip
 
 
@@ -41,7 +59,9 @@ def is_instance(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.C
         case Instance(of=of):
             from shapecheck.static.attributes import external_bases, lineage
 
-            found = {one.name for one in lineage(run, of)} | {base.rsplit(".", 1)[-1] for base in external_bases(run, of)}
+            found = {one.name for one in lineage(run, of)} | {
+                base.rsplit(".", 1)[-1] for base in external_bases(run, of)
+            }
         case Layer(type=kind):
             found = {kind, "Module"}
         case Unknown(tensor=Tensor()):
@@ -95,7 +115,12 @@ def super_of(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTN
 
 
 def set_attribute(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    if len(args) == 3 and isinstance(args[0], Instance) and isinstance(args[1], Const) and isinstance(args[1].value, str):
+    if (
+        len(args) == 3
+        and isinstance(args[0], Instance)
+        and isinstance(args[1], Const)
+        and isinstance(args[1].value, str)
+    ):
         args[0].attributes[args[1].value] = args[2]
     return NONE
 

@@ -36,14 +36,18 @@ def candidates(file: File, scope: str) -> Candidates:
     chosen = [block for block in attending if block.name not in called or block.kind == "class"]
     near = [block for block in classes if block not in chosen and _builds(block, words[id(block)] & names)]
     if scope == "modules":
-        near += [block for block in classes if block not in chosen and block not in near and _FORWARD.search(block.text)]
+        near += [
+            block for block in classes if block not in chosen and block not in near and _FORWARD.search(block.text)
+        ]
     every = [*chosen, *near]
     owners = {
         block.name: tuple(other for other in classes if other is not block and block.name in words[id(other)])
         for block in every
         if block.kind == "class" and block.name is not None
     }
-    statements = [block for block in file.outline.blocks if block.kind == "statement" and not _LISTS_NAMES.match(block.text)]
+    statements = [
+        block for block in file.outline.blocks if block.kind == "statement" and not _LISTS_NAMES.match(block.text)
+    ]
     named = {word for block in statements for word in _WORD.findall(block.text) if f"{word}(" not in block.text}
     return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners, frozenset(named))
 

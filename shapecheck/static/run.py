@@ -62,7 +62,9 @@ class Run:
     modules: dict[tuple[File, str, int], Any] = field(default_factory=dict)  # values of top-level assignments
     constructions: list[Any] = field(default_factory=list)
     building: list[Any] = field(default_factory=list)  # the objects whose __init__ is being run
-    remainders: list[tuple[Remainder, Any]] = field(default_factory=list)  # of known numbers, with the object they are for
+    remainders: list[tuple[Remainder, Any]] = field(
+        default_factory=list
+    )  # of known numbers, with the object they are for
     configs_noted: bool = False
     configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
     guarded: list[Any] = field(default_factory=list)
@@ -70,7 +72,9 @@ class Run:
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
     fallback: int = 0  # inside how many defaults for what wasn't given
     conflict: bool = False  # some op needed another rank than the one known
-    usual: dict[object, int] = field(default_factory=dict)  # row → the rank that its use speaks for, where it isn't USUAL
+    usual: dict[object, int] = field(
+        default_factory=dict
+    )  # row → the rank that its use speaks for, where it isn't USUAL
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _fresh: int = 0
@@ -108,7 +112,7 @@ class Run:
         op: str,
         node: cst.CSTNode,
         operands: Sequence[Tensor],
-        shapes: Shape | None | Sequence[Shape | None],
+        shapes: Shape | Sequence[Shape | None] | None,
         detail: Detail | None = None,
         *,
         origin: Origin = Origin.OTHER,
@@ -322,7 +326,9 @@ _WIDTHS = {
 def _of_row(row: Row, place: int, name: str, size: Dim | None = None) -> Axis:
     """An axis that a row gives up: an input's own, or one of a tensor that nothing is known of."""
     kind, origin = (Kind.INPUT, Origin.INPUT) if row.given else (Kind.UNKNOWN, Origin.OTHER)
-    return Axis((Factor(size or Dim.of(Symbol(name, kind, (row.key, place, "size"))), (row.key, place, "axis"), origin),))
+    return Axis(
+        (Factor(size or Dim.of(Symbol(name, kind, (row.key, place, "size"))), (row.key, place, "axis"), origin),)
+    )
 
 
 def _remainder(value: Value) -> bool:

@@ -12,7 +12,22 @@ from shapecheck.shapes.shape import Axis, Factor, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.run import Run
 from shapecheck.static.values import (
-    NONE, Class, Cond, Const, External, Function, Instance, Layer, Many, Num, Partial, Seq, Table, Unknown, Value, number,
+    NONE,
+    Class,
+    Cond,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Many,
+    Num,
+    Partial,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    number,
 )  # fmt: skip
 
 UNROLLED = 12  # a loop over more known items runs its body for the first ones only
@@ -67,7 +82,9 @@ def item(run: Run, owner: Value, index: Value, node: cst.CSTNode) -> Value:
             if values and all(_makes_layers(one) for one in values):
                 return values[0]  # a registry: whatever is chosen does the same to a shape
         case Unknown():
-            key = index.value if isinstance(index, Const) else str(index.dim) if isinstance(index, Num) else run.key(node)
+            key = (
+                index.value if isinstance(index, Const) else str(index.dim) if isinstance(index, Num) else run.key(node)
+            )
             name = key if isinstance(key, str) and key.isidentifier() else owner.name
             kind = Kind.CONFIG if owner.kind is Kind.CONSTRUCTOR else owner.kind
             return Unknown(("item", owner.key, key), name, kind, tensor=owner.tensor)
@@ -133,12 +150,17 @@ def slice_of(run: Run, owner: Value, bounds: list[Value], node: cst.CSTNode) -> 
     if not isinstance(owner, Seq):
         if isinstance(owner, Const) and isinstance(owner.value, str):
             return Unknown(run.key(node), "?")
-        return Unknown(("slice", getattr(owner, "key", None), run.key(node)), "?", tensor=getattr(owner, "tensor", None))
+        return Unknown(
+            ("slice", getattr(owner, "key", None), run.key(node)), "?", tensor=getattr(owner, "tensor", None)
+        )
     items = plain_items(run, owner, node)
     lower, upper, step = (None if bound == NONE else number(bound) for bound in bounds)
     low = lower.value if lower is not None else None
     high = upper.value if upper is not None else None
-    if any(bound != NONE and (dim is None or dim.value is None) for bound, dim in zip(bounds, (lower, upper, step), strict=True)):
+    if any(
+        bound != NONE and (dim is None or dim.value is None)
+        for bound, dim in zip(bounds, (lower, upper, step), strict=True)
+    ):
         return Seq(list(items), owner.is_list, unsure=True)
     for index in (low, high):
         if index is not None and any(isinstance(one, Row) for one in items):
@@ -220,7 +242,8 @@ def unpack(run: Run, value: Value, before: int, after: int | None, node: cst.CST
     if not isinstance(value, Seq):
         if isinstance(value, Unknown):
             found: list[Value] = [
-                Unknown(("part", value.key, index), value.name, value.kind, tensor=value.tensor) for index in range(count)
+                Unknown(("part", value.key, index), value.name, value.kind, tensor=value.tensor)
+                for index in range(count)
             ]
         else:
             found = [Unknown((run.key(node), index), "?") for index in range(count)]

@@ -19,7 +19,20 @@ from shapecheck.static.run import Dead, Frame, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items, unpack
 from shapecheck.static.values import (
-    NONE, Class, Cond, Const, Function, Instance, Layer, Many, Num, Seq, Table, Unknown, Value, number,
+    NONE,
+    Class,
+    Cond,
+    Const,
+    Function,
+    Instance,
+    Layer,
+    Many,
+    Num,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    number,
 )  # fmt: skip
 
 
@@ -169,7 +182,12 @@ def _if(run: Run, node: cst.If, scope: Scope) -> None:
     if answer is None and _only_raises(node.body):
         run.learn(cond, False)  # a guard: the path goes on where it didn't raise
         answer = False
-    elif answer is None and node.orelse is not None and isinstance(node.orelse, cst.Else) and _only_raises(node.orelse.body):
+    elif (
+        answer is None
+        and node.orelse is not None
+        and isinstance(node.orelse, cst.Else)
+        and _only_raises(node.orelse.body)
+    ):
         run.learn(cond, True)
         answer = True
     elif answer is None:

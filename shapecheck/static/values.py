@@ -191,7 +191,22 @@ class Layer:
 
 
 Value = Union[
-    Tensor, Const, Num, Real, Unknown, Seq, Table, Cond, External, Class, Function, Method, Partial, Super, Instance, Layer
+    Tensor,
+    Const,
+    Num,
+    Real,
+    Unknown,
+    Seq,
+    Table,
+    Cond,
+    External,
+    Class,
+    Function,
+    Method,
+    Partial,
+    Super,
+    Instance,
+    Layer,
 ]
 NONE, TRUE, FALSE = Const(None), Const(True), Const(False)
 MISSING = object()

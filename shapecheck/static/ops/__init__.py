@@ -14,7 +14,18 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.values import (
-    NONE, Const, External, Layer, Many, Num, Real, Seq, Table, Unknown, Value, number,
+    NONE,
+    Const,
+    External,
+    Layer,
+    Many,
+    Num,
+    Real,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    number,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -59,7 +70,9 @@ class Call:
 
     def tensors(self) -> list[Tensor]:
         """Every argument that is a tensor, also inside lists."""
-        return [tensor for value in (*self.args, *self.kwargs.values()) for tensor in _tensors(self.run, value, self.node)]
+        return [
+            tensor for value in (*self.args, *self.kwargs.values()) for tensor in _tensors(self.run, value, self.node)
+        ]
 
     def whole(self, index: int, name: str, default: int | None = None) -> int | None:
         """An argument that must be a known whole number; `default` where it isn't given. Raises Lost where it isn't known."""
@@ -140,8 +153,18 @@ def unknown_tensor(run: Run, node: cst.CSTNode, name: str, tensors: list[Tensor]
     return Unknown(key, name, tensor=lost)
 
 
-_PREFIXES = ("torch.nn.functional.", "torch.linalg.", "torch.special.", "torch.ops.aten.", "einops.", "torch.Tensor.", "torch.")
-_PLAIN = frozenset({"scaled_dot_product_attention", "flash_attn_func", "flash_attn_varlen_func", "memory_efficient_attention"})
+_PREFIXES = (
+    "torch.nn.functional.",
+    "torch.linalg.",
+    "torch.special.",
+    "torch.ops.aten.",
+    "einops.",
+    "torch.Tensor.",
+    "torch.",
+)
+_PLAIN = frozenset(
+    {"scaled_dot_product_attention", "flash_attn_func", "flash_attn_varlen_func", "memory_efficient_attention"}
+)
 
 
 def function_named(path: str) -> str | None:
@@ -195,7 +218,17 @@ def _tensors(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
 
 
 from shapecheck.static.ops import (  # noqa: E402
-    attention, create, einops, einsum, elementwise, index, layers, matmul, reduce, reshape, resize,
+    attention,
+    create,
+    einops,
+    einsum,
+    elementwise,
+    index,
+    layers,
+    matmul,
+    reduce,
+    reshape,
+    resize,
 )  # fmt: skip
 
 __all__ = [

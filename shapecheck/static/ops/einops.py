@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from shapecheck.shapes.dim import ONE, Dim, product
 from shapecheck.shapes.reshape import Regrouping, Verdict
@@ -11,7 +10,7 @@ from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Reshape, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.values import Const, Layer, Many, Seq, Unknown, Value, number
+from shapecheck.static.values import Const, Layer, Many, Seq, Value, number
 
 Group = list[str]  # the names in one place of a pattern: `(h d)` has two, `1` none
 
@@ -134,7 +133,9 @@ def _rearranged(call: Call, tensor: Tensor, left: list[Group], right: list[Group
         if call.name == "repeat":
             for name in missing:
                 size = lengths.get(name)
-                names[name] = (Axis((run.fresh(size if size is not None else run.unknown_size(), None, Origin.REPEAT),)),)
+                names[name] = (
+                    Axis((run.fresh(size if size is not None else run.unknown_size(), None, Origin.REPEAT),)),
+                )
         elif missing:
             raise Lost(call.name)
         entries = [entry for group in right for entry in _joined(names, group)]
@@ -220,10 +221,10 @@ def unpack(call: Call) -> Value:
     shape = call.shape(tensor, *([place] if place < len(words) else []))
     if shape.rank != len(words):
         raise Lost("unpack")
-    entries: list[Entry] = [
-        item if isinstance(item, Row) else call.axis(number(item) or ONE) for item in sizes.items
-    ]
-    return Seq([call.emit([tensor], Shape((*shape.entries[:place], *entries, *shape.entries[place + 1 :])), op="rearrange")])
+    entries: list[Entry] = [item if isinstance(item, Row) else call.axis(number(item) or ONE) for item in sizes.items]
+    return Seq(
+        [call.emit([tensor], Shape((*shape.entries[:place], *entries, *shape.entries[place + 1 :])), op="rearrange")]
+    )
 
 
 def rearrange_layer(call: Call, layer: Layer) -> Value:
@@ -235,4 +236,3 @@ def rearrange_layer(call: Call, layer: Layer) -> Value:
 
 
 from shapecheck.static.values import Num  # noqa: E402
-

@@ -91,7 +91,11 @@ def _with_ellipsis(
         shape = call.run.back(shape, -len(after))
     end = len(shape.entries) - len(after)
     entries = [*shape.entries[: len(before)], *shape.entries[end:]]
-    if len(entries) != len(before) + len(after) or end < len(before) or any(isinstance(entry, Row) for entry in entries):
+    if (
+        len(entries) != len(before) + len(after)
+        or end < len(before)
+        or any(isinstance(entry, Row) for entry in entries)
+    ):
         raise Lost("einsum")
     return list(zip([*before, *after], entries, strict=True)), shape.entries[len(before) : end]
 
@@ -118,7 +122,11 @@ def _result(
             entries.append(weighted(run, axis) if brought else axis)
     shape = Shape(tuple(entries))
     own: list[tuple[Axis, ...]] = [
-        tuple(axes[name][0] for name in names if name in axes and name in output and sum(name in other for other in inputs) == 1)
+        tuple(
+            axes[name][0]
+            for name in names
+            if name in axes and name in output and sum(name in other for other in inputs) == 1
+        )
         for names in (*inputs, [])[:2]
     ]
     ratio = run.facts.ratio(clash[0].size, clash[1].size) if clash is not None else None

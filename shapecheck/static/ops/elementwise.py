@@ -68,14 +68,19 @@ def norm(call: Call) -> Value:
 @op("contiguous")
 def contiguous(call: Call) -> Value:
     tensor = call.tensor(0)
-    return call.emit([tensor], tensor.shape, op="contiguous", memory=in_order(call.run, call.run.shape(tensor)), origin=tensor.origin)
+    return call.emit(
+        [tensor], tensor.shape, op="contiguous", memory=in_order(call.run, call.run.shape(tensor)), origin=tensor.origin
+    )
 
 
 @op("clamp", "clip", "clamp_min", "clamp_max", "addcmul", "addcdiv", "lerp")
 def broadcasting(call: Call) -> Value:
     """Several tensors, broadcast. What clamp is given is a number, unless it is plainly a tensor."""
     given = call.args[1:] if call.name.startswith("cl") else [_operand(call, value) for value in call.args[1:]]
-    operands = [call.tensor(0, "input"), *(value for value in (*given, *call.kwargs.values()) if isinstance(value, Tensor))]
+    operands = [
+        call.tensor(0, "input"),
+        *(value for value in (*given, *call.kwargs.values()) if isinstance(value, Tensor)),
+    ]
     shape: Shape | None = call.run.shape(operands[0])
     for other in operands[1:]:
         shape = None if shape is None else broadcast(call.run, shape, call.run.shape(other))[0]
@@ -187,7 +192,10 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     for one, other in ((a, b), (b, a)):
         row = one.row
         if row is not None and other.row is None:
-            if any(isinstance(entry, Axis) and entry.is_one for entry in one.entries) and len(one.entries) <= len(other.entries) + 1:
+            if (
+                any(isinstance(entry, Axis) and entry.is_one for entry in one.entries)
+                and len(one.entries) <= len(other.entries) + 1
+            ):
                 one = run.ranked(one, len(other.entries))  # whoever puts in an axis of 1 lines the others up
                 return _pairwise(run, other.entries, one.entries)
             if _lined_up(other) and len(one.entries) <= len(other.entries):
@@ -196,7 +204,9 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
-            if not any(isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]):
+            if not any(
+                isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]
+            ):
                 shape, clash = _pairwise(run, other.entries, one.entries[one.entries.index(row) + 1 :])
                 return shape, clash
     run.unsettled = True
@@ -261,7 +271,15 @@ def met(run: Run, left: Axis, right: Axis) -> tuple[Axis, bool]:
 
 def _specific(axis: Axis) -> int:
     """How much is known of where an axis came from."""
-    order = {Origin.INPUT: 3, Origin.LAYER: 3, Origin.LIST: 3, Origin.REPEAT: 3, Origin.PARAMETER: 1, Origin.CREATED: 0, Origin.OTHER: 1}
+    order = {
+        Origin.INPUT: 3,
+        Origin.LAYER: 3,
+        Origin.LIST: 3,
+        Origin.REPEAT: 3,
+        Origin.PARAMETER: 1,
+        Origin.CREATED: 0,
+        Origin.OTHER: 1,
+    }
     return max((order[factor.origin] for factor in axis.factors), default=0)
 
 

@@ -23,7 +23,13 @@ def index(call: Call) -> Value:
     front, back = (keys, []) if ellipsis is None else (keys[:ellipsis], keys[ellipsis + 1 :])
     shape = run.shape(tensor)
     ahead, behind = sum(map(_consumes, front)), sum(map(_consumes, back))
-    if shape.row is not None and ellipsis is None and ahead > 1 and _is_whole(keys[-1]) and len(shape.entries) <= ahead + 1:
+    if (
+        shape.row is not None
+        and ellipsis is None
+        and ahead > 1
+        and _is_whole(keys[-1])
+        and len(shape.entries) <= ahead + 1
+    ):
         shape = run.ranked(shape, ahead)  # a last `:` does nothing but say that there is no further axis
     if ahead:
         shape = run.front(shape, ahead - 1) if shape.row is not None else shape
@@ -99,7 +105,7 @@ def _gathered(call: Call, tensor: Tensor, entries: list[Entry], taken: _Taken) -
     for _, other in taken.advanced[1:]:
         if shape is not None:
             shape, _ = broadcast(call.run, shape, call.run.shape(other))
-    if shape is None or shape.row is not None and any(isinstance(entry, Row) for entry in entries):
+    if shape is None or (shape.row is not None and any(isinstance(entry, Row) for entry in entries)):
         raise Lost("index by tensor")
     place = taken.advanced[0][0]
     fresh = tuple(
@@ -197,7 +203,9 @@ def select(call: Call) -> Value:
     shape = call.shape(tensor, dim)
     place, axis = shape.position(dim), shape.at(dim)
     assert place is not None and axis is not None
-    return call.emit([tensor], shape.put(place, None), op="index", memory=cut_memory(tensor.memory, axis, None), origin=tensor.origin)
+    return call.emit(
+        [tensor], shape.put(place, None), op="index", memory=cut_memory(tensor.memory, axis, None), origin=tensor.origin
+    )
 
 
 @op("narrow")
@@ -225,7 +233,9 @@ def unbind(call: Call) -> Value:
     if count is None or count > 64:
         return Seq([Many(call.emit([tensor], shape.put(place, None), op="index"), size)])
     memory = cut_memory(tensor.memory, axis, None)
-    step = call.run.step("unbind", call.node, [tensor], [shape.put(place, None)] * count, memory=memory, origin=tensor.origin)
+    step = call.run.step(
+        "unbind", call.node, [tensor], [shape.put(place, None)] * count, memory=memory, origin=tensor.origin
+    )
     return Seq(list(step.results))
 
 
@@ -240,7 +250,9 @@ def chunk(call: Call) -> Value:
     assert axis is not None
     size = call.run.facts.divide(axis.size, Dim.of(count))
     if size is None and (whole := call.run.facts.resolve(axis.size).value) is not None:
-        return _parts(call, tensor, shape, dim, [Dim.of(one) for one in _uneven(whole, count, even=call.name == "tensor_split")])
+        return _parts(
+            call, tensor, shape, dim, [Dim.of(one) for one in _uneven(whole, count, even=call.name == "tensor_split")]
+        )
     if size is None:
         size = axis.size // Dim.of(count) if axis.size.known else call.run.unknown_size()
     return _parts(call, tensor, shape, dim, [size] * count)
@@ -274,7 +286,10 @@ def split(call: Call) -> Value:
     axis = shape.at(dim)
     assert axis is not None
     if isinstance(value, Seq):
-        sizes = [number(item) if not isinstance(item, Row | Many) else None for item in plain_items(call.run, value, call.node)]
+        sizes = [
+            number(item) if not isinstance(item, Row | Many) else None
+            for item in plain_items(call.run, value, call.node)
+        ]
         known = [size for size in sizes if size is not None]
         if len(known) != len(sizes):
             raise Lost("split")
@@ -360,7 +375,9 @@ def cat(call: Call) -> Value:
     clash = _clash(run, shapes, place)
     if clash is not None:
         detail = Meeting(*clash, run.facts.ratio(clash[0].size, clash[1].size))
-    shape = merged.put(merged.position(dim) or 0, axis) if merged.position(dim) is not None else shapes[0].put(place, axis)
+    shape = (
+        merged.put(merged.position(dim) or 0, axis) if merged.position(dim) is not None else shapes[0].put(place, axis)
+    )
     origin = tensors[0].origin if len({tensor.origin for tensor in tensors}) == 1 else Origin.OTHER
     return call.emit(tensors, shape, detail, op="cat", memory=in_order(run, shape), origin=origin)
 
@@ -393,9 +410,9 @@ def _merged_others(call: Call, shapes: list[Shape], dim: int) -> Shape:
     """The axes that aren't joined, from whichever operand knows most of them."""
     best = shapes[0]
     for shape in shapes[1:]:
-        if best.row is not None and shape.row is None:
-            best = shape
-        elif best.rank is not None and best.rank == shape.rank and not best.known and shape.known:
+        if (best.row is not None and shape.row is None) or (
+            best.rank is not None and best.rank == shape.rank and not best.known and shape.known
+        ):
             best = shape
     return best
 

@@ -40,8 +40,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim",
                            "batch_first"),
     "Rearrange": ("pattern",), "Conv1D": ("nf", "nx"),
-    **{kind: ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
-       for kind in ("LSTM", "GRU", "RNN")},
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")),
     "Upsample": ("size", "scale_factor"), "PixelShuffle": ("upscale_factor",), "PixelUnshuffle": ("downscale_factor",),
 }  # fmt: skip
 LAYERS: dict[str, LayerOp] = {}
@@ -68,10 +67,14 @@ def made(run: Run, built: Layer, args: list[Any], node: cst.CSTNode) -> Value:
                 built.children = Seq(list(args), is_list=True)
         case "ModuleList" | "ParameterList":
             given = args[0] if args else built.arguments.get("modules")
-            built.children = Seq(list(given.items), True, given.unsure) if isinstance(given, Seq) else Seq([], True, bool(given))
+            built.children = (
+                Seq(list(given.items), True, given.unsure) if isinstance(given, Seq) else Seq([], True, bool(given))
+            )
         case "ModuleDict" | "ParameterDict":
             given = args[0] if args else None
-            built.table = Table(dict(given.items), given.open) if isinstance(given, Table) else Table({}, open=given is not None)
+            built.table = (
+                Table(dict(given.items), given.open) if isinstance(given, Table) else Table({}, open=given is not None)
+            )
         case "Parameter" | "Buffer" | "UninitializedParameter":
             from shapecheck.static.ops import apply
 
@@ -79,7 +82,9 @@ def made(run: Run, built: Layer, args: list[Any], node: cst.CSTNode) -> Value:
     return built
 
 
-def projected(call: Call, layer_: Layer, tensor: Tensor, takes: Dim | None, gives: Dim | None, index: int = -1) -> Tensor:
+def projected(
+    call: Call, layer_: Layer, tensor: Tensor, takes: Dim | None, gives: Dim | None, index: int = -1
+) -> Tensor:
     """The axis at `index` taken in at one width and given out at another."""
     run = call.run
     shape = run.back(run.shape(tensor), index, takes) if index < 0 else call.shape(tensor, index)
@@ -91,7 +96,16 @@ def projected(call: Call, layer_: Layer, tensor: Tensor, takes: Dim | None, give
         clash = mismatch(run, takes, got)
         ratio = run.facts.ratio(takes, got.size) if clash else None
     shape = shape.put(place, run.axis(gives, Origin.LAYER))
-    detail = Applied(layer_.type, layer_.name, takes, got, bool(clash), ratio, bool(clash) and ratio is None, layer_.built_in != "forward")
+    detail = Applied(
+        layer_.type,
+        layer_.name,
+        takes,
+        got,
+        bool(clash),
+        ratio,
+        bool(clash) and ratio is None,
+        layer_.built_in != "forward",
+    )
     origin = Origin.PARAMETER if tensor.origin in (Origin.PARAMETER, Origin.CREATED) else Origin.OTHER
     return call.emit([tensor], shape, detail, op="layer", memory=in_order(run, shape), origin=origin)
 
@@ -128,7 +142,15 @@ def _given(symbol: Symbol) -> bool:
     return symbol.kind is Kind.CONSTRUCTOR
 
 
-@layer("Linear", "LazyLinear", "Linear4bit", "Linear8bitLt", "NonDynamicallyQuantizableLinear", "ColumnParallelLinear", "RowParallelLinear")
+@layer(
+    "Linear",
+    "LazyLinear",
+    "Linear4bit",
+    "Linear8bitLt",
+    "NonDynamicallyQuantizableLinear",
+    "ColumnParallelLinear",
+    "RowParallelLinear",
+)
 def linear(call: Call, layer_: Layer) -> Value:
     """[*, in_features] → [*, out_features]."""
     takes, gives = _dim(layer_, "in_features"), _dim(layer_, "out_features")
@@ -183,7 +205,9 @@ def norm(call: Call, layer_: Layer) -> Value:
             got = shape.at(-1)
             if got is not None:
                 clash = mismatch(run, takes, got)
-                detail = Applied(layer_.type, layer_.name, takes, got, clash, run.facts.ratio(takes, got.size) if clash else None)
+                detail = Applied(
+                    layer_.type, layer_.name, takes, got, clash, run.facts.ratio(takes, got.size) if clash else None
+                )
     return call.emit([tensor], shape, detail, op="norm", memory=tensor.memory)
 
 
@@ -210,7 +234,11 @@ def softmax(call: Call, layer_: Layer) -> Value:
 def sequential(call: Call, layer_: Layer) -> Value:
     from shapecheck.static.calls import call as call_value
 
-    if layer_.children is None or layer_.children.unsure or any(isinstance(item, Row) for item in layer_.children.items):
+    if (
+        layer_.children is None
+        or layer_.children.unsure
+        or any(isinstance(item, Row) for item in layer_.children.items)
+    ):
         raise Lost("Sequential")
     value: Value = call.args[0] if call.args else call.kwargs.get("input", NONE)
     value = call.run.tensor(value, call.node) or value
@@ -234,7 +262,8 @@ def changed(run: Run, before: Value, after: Value) -> bool:
     if len(a.entries) != len(b.entries):
         return True
     return any(
-        isinstance(x, Axis) != isinstance(y, Axis) or (isinstance(x, Axis) and isinstance(y, Axis) and not run.facts.same(x.size, y.size))
+        isinstance(x, Axis) != isinstance(y, Axis)
+        or (isinstance(x, Axis) and isinstance(y, Axis) and not run.facts.same(x.size, y.size))
         for x, y in zip(a.entries, b.entries, strict=True)
     )
 
@@ -245,7 +274,9 @@ def flatten_layer(call: Call, layer_: Layer) -> Value:
     from shapecheck.static.values import Num
 
     start = layer_.arguments.get("start_dim", Num(D.of(1)))
-    return flatten(Call(call.run, call.node, "flatten", [call.args[0], start, layer_.arguments.get("end_dim", Num(D.of(-1)))], {}))
+    return flatten(
+        Call(call.run, call.node, "flatten", [call.args[0], start, layer_.arguments.get("end_dim", Num(D.of(-1)))], {})
+    )
 
 
 @layer("Unflatten")
@@ -276,7 +307,9 @@ def multihead(call: Call, layer_: Layer) -> Value:
         weights = Shape((shape.entries[0], source.entries[0]))
     if call.get(6, "average_attn_weights", TRUE) != TRUE and weights.rank is not None:  # one for each head
         heads = _dim(layer_, "num_heads")
-        weights = weights.insert(len(weights.entries) - 2, call.axis(heads if heads is not None else run.unknown_size()))
+        weights = weights.insert(
+            len(weights.entries) - 2, call.axis(heads if heads is not None else run.unknown_size())
+        )
     if takes is not None and shape.position(-1) is not None:
         shape = shape.put(len(shape.entries) - 1, call.axis(takes, Origin.LAYER))
     detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, None)
@@ -292,7 +325,9 @@ def _per_axis(value: Any, index: int) -> Dim | None:
     return number(value) if value is not None and value != NONE and not isinstance(value, Const) else None
 
 
-def strided(run: Run, size: Dim, kernel: Dim | None, stride: Dim | None, padding: Dim | None, dilation: Dim | None = ONE) -> Dim:
+def strided(
+    run: Run, size: Dim, kernel: Dim | None, stride: Dim | None, padding: Dim | None, dilation: Dim | None = ONE
+) -> Dim:
     """floor((size + 2*padding - dilation*(kernel - 1) - 1) / stride) + 1, as torch's page on Conv2d has it."""
     if kernel is None or stride is None or padding is None or dilation is None or not stride.terms:
         return Dim.of(Symbol("?", Kind.UNKNOWN, ("strided", str(size), str(kernel), str(stride), str(padding))))
@@ -360,7 +395,11 @@ def pool(call: Call, layer_: Layer) -> Value:
 
 @op("avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d")
 def pool_function(call: Call) -> Value:
-    names = ("input", *_POOL, *(("ceil_mode",) if call.name.startswith("avg") else ("dilation", "ceil_mode", "return_indices")))
+    names = (
+        "input",
+        *_POOL,
+        *(("ceil_mode",) if call.name.startswith("avg") else ("dilation", "ceil_mode", "return_indices")),
+    )
     arguments = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
     kind = ("Avg" if call.name.startswith("avg") else "Max") + "Pool" + call.name[-2:]
     return pool(call, Layer(kind, arguments, call.run.key(call.node), call.run.place(call.node)))

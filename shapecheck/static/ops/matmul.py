@@ -89,7 +89,9 @@ def _vector(call: Call, a: Tensor, b: Tensor, left: Shape, right: Shape) -> Valu
         shape, pair = Shape((*right.entries[:-2], *right.entries[-1:])), (left.at(0), right.at(-2))
     if pair[0] is None or pair[1] is None:
         raise Lost("rank")
-    return call.emit([a, b], shape, Contraction(((pair[0], pair[1]),), (), ()), op="matmul", memory=in_order(call.run, shape))
+    return call.emit(
+        [a, b], shape, Contraction(((pair[0], pair[1]),), (), ()), op="matmul", memory=in_order(call.run, shape)
+    )
 
 
 def weighted(run: Run, axis: Axis) -> Axis:
@@ -151,7 +153,14 @@ def _is_sequence(axis: Axis) -> bool:
 def share_batch(run: Run, left: Shape, right: Shape) -> None:
     """Learn that the first axes of two inputs are one batch, where queries of one meet keys of the other."""
     a, b = left.at(0), right.at(0)
-    if left.rank is None or left.rank != right.rank or left.rank < 3 or a is None or b is None or not (_leads(a) and _leads(b)):
+    if (
+        left.rank is None
+        or left.rank != right.rank
+        or left.rank < 3
+        or a is None
+        or b is None
+        or not (_leads(a) and _leads(b))
+    ):
         return
     one, other = a.size.symbol, b.size.symbol
     if one is not None and other is not None and one != other and {one.kind, other.kind} == {Kind.INPUT}:
@@ -186,7 +195,9 @@ def linear(call: Call) -> Value:
         raise Lost("linear")
     agree(call.run, got, takes)
     result = Shape((*shape.entries[:-1], weighted(call.run, out)))
-    origin = Origin.PARAMETER if tensor.origin is Origin.PARAMETER and weight.origin is Origin.PARAMETER else Origin.OTHER
+    origin = (
+        Origin.PARAMETER if tensor.origin is Origin.PARAMETER and weight.origin is Origin.PARAMETER else Origin.OTHER
+    )
     detail = Applied("Linear", "linear", takes.size, got)
     memory = in_order(call.run, result)
     return call.emit([tensor, weight], result, detail, op="layer", memory=memory, origin=origin)

@@ -297,7 +297,9 @@ def turned(call: Call) -> Value:
         shape = call.run.ranked(shape, 2)  # `.T` is written for two axes
         if shape.row is not None:
             raise Lost("rank")
-    return call.emit([tensor], Shape(tuple(reversed(shape.entries))), op="reverse", memory=tensor.memory, origin=tensor.origin)
+    return call.emit(
+        [tensor], Shape(tuple(reversed(shape.entries))), op="reverse", memory=tensor.memory, origin=tensor.origin
+    )
 
 
 # -- axes of size 1 ------------------------------------------------------------------------------------------------------
@@ -311,7 +313,7 @@ def unsqueeze(call: Call) -> Value:
         row = shape.row
         assert row is not None
         place = shape.entries.index(row)
-        if not (0 <= dim <= place or dim < 0 and -dim - 1 <= len(shape.entries) - 1 - place):
+        if not (0 <= dim <= place or (dim < 0 and -dim - 1 <= len(shape.entries) - 1 - place)):
             shape = call.run.front(shape, dim - 1) if dim > 0 else call.run.back(shape, dim + 1)
     index = dim if dim >= 0 else len(shape.entries) + dim + 1
     if not 0 <= index <= len(shape.entries):
@@ -334,11 +336,11 @@ def squeeze(call: Call) -> Value:
     size = call.run.facts.resolve(axis.size)
     if size.is_one:
         shape = shape.put(place, None)
-    elif size.symbol is not None and size.symbol.kind in (Kind.CONSTRUCTOR, Kind.CONFIG, Kind.UNKNOWN):
-        raise Lost("squeeze")
-    elif size.value is None and size.symbol is None:
-        raise Lost("squeeze")
-    elif size.symbol is not None:
+    elif (
+        (size.symbol is not None and size.symbol.kind in (Kind.CONSTRUCTOR, Kind.CONFIG, Kind.UNKNOWN))
+        or (size.value is None and size.symbol is None)
+        or size.symbol is not None
+    ):
         raise Lost("squeeze")
     return call.emit([tensor], shape, memory=tensor.memory, origin=tensor.origin)
 
@@ -356,7 +358,9 @@ def expand(call: Call) -> Value:
             raise Lost("rank")
         return call.emit([tensor], Shape(tuple(call.axis(size) for size in sizes)))
     axes = list(shape.axes)
-    entries: list[Axis] = [Axis((call.run.fresh(size, None, Origin.REPEAT),)) for size in sizes[: len(sizes) - len(axes)]]
+    entries: list[Axis] = [
+        Axis((call.run.fresh(size, None, Origin.REPEAT),)) for size in sizes[: len(sizes) - len(axes)]
+    ]
     for axis, size in zip(axes, sizes[len(sizes) - len(axes) :], strict=False):
         if size.value == -1 or call.run.facts.same(axis.size, size) or not (size.known or axis.is_one):
             entries.append(axis)
