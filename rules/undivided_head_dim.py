@@ -133,9 +133,8 @@ def _place(trace: Trace, step: Step, width: Dim, heads: Dim) -> Place:
     ]  # fmt: skip
     named = [size for size in sizes if size.of is None and any(f"self.{size.name}" in code for code in splits)]
     only = [size for size in sizes if size.of is None]
-    for size in (*named, *(only if len(only) == 1 else ()), *(built[-1:] if not only else ())):
-        return size.place
-    return step.place
+    chosen = named[:1] or (only if len(only) == 1 else []) or ([] if only else built[-1:])
+    return chosen[0].place if chosen else step.place
 
 
 def check_construction(construction: Construction) -> Iterator[Draft]:

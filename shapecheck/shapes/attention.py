@@ -34,10 +34,11 @@ UNARY = frozenset(
 
 @dataclass(frozen=True)
 class Attention:
-    """One attention of a trace. `scores` is the product, `softmax` may be None (a kernel does it), `context` the joining
-    of weights and values where the trace has it; `kernel` a call of scaled_dot_product_attention.
+    """One attention of a trace.
 
-    `scale` is what the scores were multiplied by on their way to the softmax, `steps_scaled` how many steps did it.
+    `scores` is the product of queries and keys, `context` that of weights and values, where the trace has them; for a
+    `kernel` (scaled_dot_product_attention) all three steps are the call. `scale` is what the scores were multiplied by on
+    their way to the softmax, `scalings` the steps that did it.
     """
 
     softmax: Step
@@ -118,7 +119,7 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
             tensor = inner[0]
         elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad"):
             tensor = step.operands[0]
-        elif step.op in ("tanh",):  # soft capping
+        elif step.op == "tanh":  # soft capping
             scale = Scale(known=False)
             tensor = step.operands[0]
         else:
@@ -192,7 +193,7 @@ def _to_context(trace: Trace, softmax: Step) -> tuple[Step | None, Tensor | None
                 stack.append(user)
             elif user.op in MOVES | MASKS:
                 stack.append(user)
-            elif user.op == "norm" or user.op == "normalize":
+            elif user.op in ("norm", "normalize"):
                 renormalised = True
     if len(contexts) != 1:
         return None, None, renormalised

@@ -12,7 +12,6 @@ import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import gcd
-from typing import Union
 
 
 class Kind(enum.Enum):
@@ -55,8 +54,8 @@ class Function:
         return f"{self.name}({', '.join(map(str, self.arguments))})"
 
 
+Atom = Symbol | Function
 _NOTHING: frozenset[tuple[Atom, int]] = frozenset()  # the key of the constant term
-Atom = Union[Symbol, Function]
 Monomial = tuple[tuple[Atom, int], ...]  # atoms with powers; equal as sets, kept in the order of the source
 
 
@@ -166,7 +165,7 @@ class Dim:
         if not other.terms:
             return None
         if len(other.terms) == 1:
-            return self._over_monomial(*next(iter(other.terms.values())))
+            return self.over_monomial(*next(iter(other.terms.values())))
         if self == other:
             return ONE
         atoms = sorted({*self.atoms(), *other.atoms()}, key=str)
@@ -181,13 +180,14 @@ class Dim:
             if not rest.terms:
                 return quotient
             monomial, coefficient = max(rest.terms.values(), key=power)
-            step = Dim({frozenset(monomial): (monomial, coefficient)})._over_monomial(*lead)
+            step = Dim({frozenset(monomial): (monomial, coefficient)}).over_monomial(*lead)
             if step is None:
                 return None
             quotient, rest = quotient + step, rest - step * other
         return None
 
-    def _over_monomial(self, divisor: Monomial, coefficient: int) -> Dim | None:
+    def over_monomial(self, divisor: Monomial, coefficient: int) -> Dim | None:
+        """The exact quotient by one term; None where there is none."""
         terms = {}
         for monomial, own in self.terms.values():
             powers = dict(monomial)

@@ -156,10 +156,7 @@ class Facts:
             return True
         sides = [(a, b), (b, a)]
         sides.sort(key=lambda side: _freedom(side[0]))
-        for one, other in sides:
-            if (symbol := one.symbol) is not None and self.bind(symbol, other):
-                return True
-        return False
+        return any((symbol := one.symbol) is not None and self.bind(symbol, other) for one, other in sides)
 
     def owes(self, dividend: Dim, divisor: Dim) -> bool:
         """Whether nothing known so far says that the division comes out even."""

@@ -11,7 +11,6 @@ import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Union
 
 from shapecheck.shapes.dim import Dim, Kind, product
 
@@ -73,7 +72,7 @@ class Row:
         return f"*{self.name}"
 
 
-Entry = Union[Axis, Row]
+Entry = Axis | Row
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, Union
+from typing import TYPE_CHECKING, Protocol
 
 from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.facts import Facts
@@ -152,7 +152,7 @@ class Joined:
     count: Dim
 
 
-Detail = Union[Contraction, Reshape, Applied, Softmax, Meeting, Scaled, Sdpa, Joined]
+Detail = Contraction | Reshape | Applied | Softmax | Meeting | Scaled | Sdpa | Joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from shapecheck.rule import Draft, Finding, Holds, Related, Rule, Span
 from shapecheck.shapes.trace import Construction, Trace
@@ -19,6 +19,9 @@ from shapecheck.static.project import File, Project
 from shapecheck.static.roots import Candidates, candidates, resolved
 from shapecheck.static.syntax import NodePlace, SyntaxProblem, problem
 from shapecheck.static.values import Class
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +50,40 @@ def analyse(source: Source, project: Project, rules: Sequence[Rule], scope: str)
     subject = Subject(File(source.path, source.text, project, notebook=bool(source.cells)), scope)
     defects: list[Defect] = []
     found: dict[tuple[str, Path, Span], Finding] = {}
-    for of in subject.roots:
-        name = of.of.name
-        for finding in _guarded(lambda of=of: list(_findings(subject, of, rules, defects)), name, None, defects) or ():
-            found.setdefault((finding.code, finding.path, finding.span), finding)
-    for construction in _guarded(lambda: list(constructions(subject)), "<module>", None, defects) or ():
-        for rule in rules:
-            if rule.check_construction is None:
-                continue
-            check = rule.check_construction
-            for draft in _guarded(lambda: list(check(construction)), construction.symbol, rule.code, defects) or ():
-                finding = _finding(rule, draft, construction.symbol)
-                found.setdefault((finding.code, finding.path, finding.span), finding)
+    for finding in (*_of_roots(subject, rules, defects), *_of_constructions(subject, rules, defects)):
+        found.setdefault((finding.code, finding.path, finding.span), finding)
     return Analysis(tuple(sorted(found.values(), key=lambda finding: finding.order)), (), tuple(defects))
 
 
-def _guarded(work: Callable[[], Any], symbol: str, rule: str | None, defects: list[Defect]) -> Any:
-    """The result of some work; a crash of ours is put down as a defect."""
+def _of_roots(subject: Subject, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
+    for root in subject.roots:
+        yield from _listed(defects, root.symbol, None, _findings, subject, root, rules, defects)
+
+
+def _of_constructions(subject: Subject, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
+    for construction in _listed(defects, "<module>", None, constructions, subject):
+        for rule in rules:
+            if rule.check_construction is not None:
+                for draft in _listed(defects, construction.symbol, rule.code, rule.check_construction, construction):
+                    yield _finding(rule, draft, construction.symbol)
+
+
+def _listed(
+    defects: list[Defect],
+    symbol: str,
+    rule: str | None,
+    work: Callable[P, Iterator[T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> list[T]:
+    """All that some work yields; a crash of ours is put down as a defect, and the run goes on."""
     try:
-        return work()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is reported as ours, and the run goes on)
+        return list(work(*args, **kwargs))
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is reported as ours)
         where = traceback.extract_tb(error.__traceback__)[-1]
         said = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
         defects.append(Defect(symbol, rule, said))
-        return None
+        return []
 
 
 class Subject:
@@ -140,8 +153,7 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
         Said(rule, draft, index)
         for index, trace in enumerate(traces)
         for rule in rules
-        for draft in _guarded(lambda rule=rule, trace=trace: list(rule.check(trace)), root.symbol, rule.code, defects)
-        or ()
+        for draft in _listed(defects, root.symbol, rule.code, rule.check, trace)
     ]
     proven = [one for one in said if _holds(one, said, traces)]
     kept = [one for one in proven if not _follows(one, proven, traces[one.path])]

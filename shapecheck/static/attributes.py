@@ -165,14 +165,14 @@ def decorators(function: Function) -> set[str]:
 # -- classes -------------------------------------------------------------------------------------------------------------
 def lineage(run: Run, of: Class) -> list[Class]:
     """The class and its bases of the project, in the order in which names are looked up."""
-    found = run.modules.get(("lineage", id(of.node)))  # type: ignore[call-overload]
+    found = run.once.get(("lineage", id(of.node)))
     if found is None:
         found = [of]
-        run.modules[("lineage", id(of.node))] = found  # type: ignore[index]
+        run.once[("lineage", id(of.node))] = found
         for base in base_values(run, of):
             if isinstance(base, Class) and base not in found:
                 found += [one for one in lineage(run, base) if one not in found]
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def base_values(run: Run, of: Class) -> list[Value]:
@@ -229,7 +229,7 @@ def _own(run: Run, of: Class, name: str) -> Value | None:
 def class_body(run: Run, of: Class) -> dict[str, Any]:
     """name → the method, class or value that the body of a class gives it."""
     key = ("body", id(of.node))
-    found: dict[str, Any] | None = run.modules.get(key)  # type: ignore[call-overload]
+    found: dict[str, Any] | None = run.once.get(key)
     if found is not None:
         return found
     found = {}
@@ -246,7 +246,7 @@ def class_body(run: Run, of: Class) -> dict[str, Any]:
                     isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name) and small.value is not None
                 ):
                     found[small.target.value] = small.value
-    run.modules[key] = found  # type: ignore[index]
+    run.once[key] = found
     return found
 
 

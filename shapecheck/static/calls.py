@@ -206,7 +206,7 @@ def parameters(
     if isinstance(params.star_arg, cst.Param):
         scope.names[params.star_arg.name.value] = Seq(left)
     if params.star_kwarg is not None:
-        scope.names[params.star_kwarg.name.value] = Table(given, open=open_ended is not None, key=run.key(params))
+        scope.names[params.star_kwarg.name.value] = Table(dict[object, Value](given), open=open_ended is not None, key=run.key(params))
 
 
 # -- what is called ------------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def _call_external(
         return builtin(run, args, kwargs, node, scope)
     if (layer := layer_named(path)) is not None:
         return build_layer(run, layer, args, kwargs, node)
-    if path in ("functools.partial",) and args:
+    if path == "functools.partial" and args:
         return Partial(args[0], tuple(args[1:]), tuple(kwargs.items()))
     if path in ("copy.deepcopy", "copy.copy") and args:
         return args[0]  # type: ignore[no-any-return]

@@ -89,7 +89,7 @@ def top_level(run: Run, name: str, scope: Scope) -> Value:
     found = scope.file.find(name, scope.row)
     if isinstance(found, Assigned):
         return assigned(run, found, name)
-    if found is not None:
+    if isinstance(found, Class | Function | External):
         return found
     return External(_ALIASES.get(name, f"builtins.{name}"))
 
@@ -129,6 +129,7 @@ def _formatted(run: Run, node: cst.FormattedString, scope: Scope) -> Value:
         if isinstance(part, cst.FormattedStringText):
             text += part.value
             continue
+        assert isinstance(part, cst.FormattedStringExpression)
         value = evaluate(run, part.expression, scope)
         if isinstance(value, Const) and isinstance(value.value, str):
             text += value.value
@@ -544,6 +545,7 @@ def _indices(run: Run, node: cst.Subscript, scope: Scope) -> list[Value]:
             bounds = [_bound(run, one, scope) for one in (part.lower, part.upper, part.step)]
             found.append(Seq(bounds, fields=("slice",)))
         else:
+            assert isinstance(element.slice, cst.Index)
             value = evaluate(run, element.slice.value, scope)
             if isinstance(value, Seq) and not value.is_list and value.plain and len(node.slice) == 1:
                 found += value.items

@@ -109,7 +109,7 @@ class File:
             case cst.SimpleStatementLine(body=body):
                 for small in body:
                     if isinstance(small, cst.Import | cst.ImportFrom):
-                        value = self._imported(small, name)
+                        value = self.imported(small, name)
                         if value is not None:
                             return value
                     elif isinstance(small, cst.Assign | cst.AnnAssign) and _assigns(small, name):
@@ -121,7 +121,8 @@ class File:
                         return value
         return None
 
-    def _imported(self, node: cst.Import | cst.ImportFrom, name: str) -> Any | None:
+    def imported(self, node: cst.Import | cst.ImportFrom, name: str) -> Any | None:
+        """What an import binds a name to; None where it binds another one."""
         if isinstance(node.names, cst.ImportStar):
             return None
         for alias in node.names:

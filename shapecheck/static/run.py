@@ -15,7 +15,6 @@ from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Bound, BuiltLayer, Detail, Division, Remainder, Size, Step, Tensor, Trace
-from shapecheck.static.project import File
 from shapecheck.static.syntax import NodePlace, Slice
 from shapecheck.static.values import Cond, Const, Layer, Num, Unknown, Value, number
 
@@ -59,7 +58,8 @@ class Run:
     frames: list[Frame] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)  # numbers put under names while a class was built
     layers: list[Any] = field(default_factory=list)  # every layer built, in order
-    modules: dict[tuple[File, str, int], Any] = field(default_factory=dict)  # values of top-level assignments
+    once: dict[object, Any] = field(default_factory=dict)  # what is worked out once a path: top-level values, lineages
+    inputs: dict[object, Tensor] = field(default_factory=dict)  # unknown values that were used as tensors
     constructions: list[Any] = field(default_factory=list)
     building: list[Any] = field(default_factory=list)  # the objects whose __init__ is being run
     remainders: list[tuple[Remainder, Any]] = field(
@@ -160,15 +160,11 @@ class Run:
                 return Tensor(Shape((value.row,)), value.tensor.step, count=hash(value.key))
             origin = Origin.PARAMETER if value.kind in (Kind.CONFIG, Kind.CONSTRUCTOR) else Origin.OTHER
             op = "parameter" if origin is Origin.PARAMETER else "input"
-            known = self._inputs.get(value.key)
+            known = self.inputs.get(value.key)
             if known is None:
-                known = self._inputs[value.key] = self.emit(op, node, (), Shape((value.row,)), origin=origin)
+                known = self.inputs[value.key] = self.emit(op, node, (), Shape((value.row,)), origin=origin)
             return known
         return None
-
-    @property
-    def _inputs(self) -> dict[object, Tensor]:
-        return self.modules.setdefault(("inputs",), {})  # type: ignore[call-overload,no-any-return]
 
     def front(self, shape: Shape, index: int) -> Shape:
         """The shape with axes from `index` on (counted from the front) laid bare, where a Row hides them.

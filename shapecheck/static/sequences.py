@@ -105,7 +105,7 @@ def item(run: Run, owner: Value, index: Value, node: cst.CSTNode) -> Value:
             if isinstance(index, Num) and owner.of.file is not None:
                 values = list(owner.attributes.values())
                 if index.dim.value is not None and 0 <= index.dim.value < len(values):
-                    return values[index.dim.value]  # type: ignore[no-any-return]
+                    return values[index.dim.value]
     return Unknown(run.key(node), "?")
 
 
@@ -119,7 +119,7 @@ def _makes_layers(value: Value) -> bool:
 def _any_item(run: Run, owner: Seq, node: cst.CSTNode) -> Value:
     """An item at an index that isn't known: the one that all are like."""
     if len(owner.items) == 1 and isinstance(owner.items[0], Many):
-        return owner.items[0].element  # type: ignore[no-any-return]
+        return owner.items[0].element
     if owner.items and isinstance(owner.items[0], Layer | Instance):
         return owner.items[0]
     return Unknown(run.key(node), "?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -271,10 +272,8 @@ def _lists(scope: Scope) -> dict[Seq, int]:
 
 
 def _while(run: Run, node: cst.While, scope: Scope) -> None:
-    try:
+    with contextlib.suppress(Left):
         execute(run, node.body, scope)
-    except Left:
-        pass
 
 
 def _try(run: Run, node: cst.Try, scope: Scope) -> None:
@@ -322,7 +321,7 @@ def _import(run: Run, node: cst.Import | cst.ImportFrom, scope: Scope) -> None:
         bound = alias.asname.name if alias.asname else alias.name
         name = bound.value if isinstance(bound, cst.Name) else None
         if name is not None:
-            value = scope.file._imported(node, name)
+            value = scope.file.imported(node, name)
             if value is not None and not isinstance(value, Assigned):
                 scope.names[name] = value
 
@@ -330,8 +329,8 @@ def _import(run: Run, node: cst.Import | cst.ImportFrom, scope: Scope) -> None:
 def assigned(run: Run, found: Assigned, name: str) -> Value:
     """The value of a name that a top-level statement assigns, evaluated once a path."""
     key = (found.file, name, found.slice.block.row)
-    if key not in run.modules:
-        run.modules[key] = Unknown(("top level", str(found.file.path), name), name)
+    if key not in run.once:
+        run.once[key] = Unknown(("top level", str(found.file.path), name), name)
         scope = Scope(found.file, found.slice.block.row)
         run.frames.append(Frame(name, found.slice, "<module>"))
         try:
@@ -341,8 +340,8 @@ def assigned(run: Run, found: Assigned, name: str) -> Value:
                         _SMALL.get(type(small), _nothing)(run, small, scope)
         finally:
             run.frames.pop()
-        run.modules[key] = scope.names.get(name, run.modules[key])
-    value: Value = run.modules[key]
+        run.once[key] = scope.names.get(name, run.once[key])
+    value: Value = run.once[key]
     return value
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.shape import Row
@@ -190,24 +190,24 @@ class Layer:
     built_in: str = ""  # the method that built it: only what __init__ builds is trained
 
 
-Value = Union[
-    Tensor,
-    Const,
-    Num,
-    Real,
-    Unknown,
-    Seq,
-    Table,
-    Cond,
-    External,
-    Class,
-    Function,
-    Method,
-    Partial,
-    Super,
-    Instance,
-    Layer,
-]
+Value = (
+    Tensor
+    | Const
+    | Num
+    | Real
+    | Unknown
+    | Seq
+    | Table
+    | Cond
+    | External
+    | Class
+    | Function
+    | Method
+    | Partial
+    | Super
+    | Instance
+    | Layer
+)
 NONE, TRUE, FALSE = Const(None), Const(True), Const(False)
 MISSING = object()
 

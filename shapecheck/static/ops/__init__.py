@@ -91,10 +91,10 @@ class Call:
     def shape(self, tensor: Tensor, *indices: int) -> Shape:
         """A tensor's shape with the axes at `indices` laid bare. Raises Lost where that can't be done."""
         shape = self.run.shape(tensor)
-        for index in indices:
-            if shape.at(index) is None and shape.row is not None:
-                shape = self._lay_bare(shape, index)
-            if shape.at(index) is None:
+        for place in indices:
+            if shape.at(place) is None and shape.row is not None:
+                shape = self._lay_bare(shape, place)
+            if shape.at(place) is None:
                 raise Lost("rank" if shape.row is not None else self.name)
         return shape
 
@@ -195,9 +195,9 @@ def apply_layer(run: Run, layer: Layer, args: list[Any], kwargs: dict[str, Any],
 
     call = Call(run, node, layer.type, args, kwargs)
     function = LAYERS.get(layer.type)
+    if function is None:
+        return unknown_tensor(run, node, layer.type, call.tensors(), layer.type)
     try:
-        if function is None:
-            raise Lost(layer.type)
         return function(call, layer)
     except Lost as lost:
         return unknown_tensor(run, node, layer.type, call.tensors(), lost.what)

@@ -146,12 +146,12 @@ def _rearranged(call: Call, tensor: Tensor, left: list[Group], right: list[Group
     result = Shape(tuple(entries))
     axes, old = result.axes, run.shape(tensor).axes
     joins = axes is not None and old is not None and any(len(group) > 1 for group in (*left, *right))
-    detail = None
+    regrouped: Reshape | None = None
     if joins and axes is not None and old is not None:
-        detail = Reshape(Regrouping(Verdict.REGROUPED, axes), old, tuple(axis.size for axis in axes), what=call.name)
+        regrouped = Reshape(Regrouping(Verdict.REGROUPED, axes), old, tuple(axis.size for axis in axes), what=call.name)
     op_name = "reduce" if call.name == "reduce" else "rearrange"
     memory = in_order(run, result) if joins else None
-    return call.emit([tensor], result, detail, op=op_name, memory=memory, origin=tensor.origin)
+    return call.emit([tensor], result, regrouped, op=op_name, memory=memory, origin=tensor.origin)
 
 
 @op("rearrange")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.dim import ONE, Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
@@ -12,6 +12,9 @@ from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.reshape import GAP
 from shapecheck.static.sequences import plain_items
 from shapecheck.static.values import NONE, Const, Many, Num, Seq, Unknown, Value, number
+
+if TYPE_CHECKING:
+    from shapecheck.static.run import Run
 
 
 @op("index")

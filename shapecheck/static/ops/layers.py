@@ -184,7 +184,7 @@ def same(call: Call, layer_: Layer) -> Value:
     value = call.args[0] if call.args else call.kwargs.get("input", NONE)
     tensor = call.run.tensor(value, call.node)
     if layer_.type == "Identity" or tensor is None:
-        return value if tensor is None or layer_.type == "Identity" else tensor  # type: ignore[no-any-return]
+        return value if tensor is None or layer_.type == "Identity" else tensor
     name = "dropout" if "Drop" in layer_.type or layer_.type == "StochasticDepth" else layer_.type.lower()
     return call.emit([tensor], tensor.shape, op=name, memory=tensor.memory, origin=tensor.origin)
 
@@ -270,12 +270,13 @@ def changed(run: Run, before: Value, after: Value) -> bool:
 
 @layer("Flatten")
 def flatten_layer(call: Call, layer_: Layer) -> Value:
-    from shapecheck.shapes.dim import Dim as D
     from shapecheck.static.values import Num
 
-    start = layer_.arguments.get("start_dim", Num(D.of(1)))
+    start = layer_.arguments.get("start_dim", Num(Dim.of(1)))
     return flatten(
-        Call(call.run, call.node, "flatten", [call.args[0], start, layer_.arguments.get("end_dim", Num(D.of(-1)))], {})
+        Call(
+            call.run, call.node, "flatten", [call.args[0], start, layer_.arguments.get("end_dim", Num(Dim.of(-1)))], {}
+        )
     )
 
 

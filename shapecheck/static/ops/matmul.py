@@ -133,7 +133,7 @@ def differ(run: Run, left: Axis, right: Axis, *, activations: bool) -> bool:
     if _one_input(run, a, b):
         return True
     kinds = run.facts.kinds(a), run.facts.kinds(b)
-    for (one, other), own in (((a, b), kinds), ((b, a), kinds[::-1])):
+    for one, own in ((a, kinds), (b, kinds[::-1])):
         symbol = one.symbol
         if symbol is None or symbol.kind is not Kind.INPUT or not own[1]:
             continue

@@ -44,7 +44,7 @@ def flatten(call: Call) -> Value:
     assert start is not None and end is not None
     shape = call.shape(tensor, start, end)
     if shape.row is not None and shape.position(start) is not None and shape.position(end) is not None:
-        first, last = shape.entries.index(shape.at(start)), len(shape.entries) + end if end < 0 else end  # type: ignore[arg-type]
+        first, last = shape.entries.index(shape.at(start)), len(shape.entries) + end if end < 0 else end
         if any(isinstance(entry, Row) for entry in shape.entries[first : last + 1]):
             raise Lost("rank")
     first, last = start % len(shape.entries), end % len(shape.entries)
