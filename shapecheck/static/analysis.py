@@ -17,7 +17,7 @@ from shapecheck.static.locate import TooDeep
 from shapecheck.static.paths import MOST_PATHS, MOST_WORK, NEAR, Root, Traced, traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.roots import Candidates, candidates, resolved
-from shapecheck.static.syntax import NodePlace, SyntaxProblem, problem
+from shapecheck.static.syntax import NodePlace, SyntaxProblem, problem, problem_of
 from shapecheck.static.values import Class
 
 P = ParamSpec("P")
@@ -44,10 +44,14 @@ class Analysis:
 
 def analyse(source: Source, project: Project, rules: Sequence[Rule], scope: str) -> Analysis:
     """Everything that `rules` find in a file."""
-    wrong = problem(source.text)
+    file = File(source.path, source.text, project, notebook=bool(source.cells))
+    try:
+        wrong = problem_of(source.text, file.outline.blocks)
+    except TooDeep:
+        wrong = problem(source.text)
     if wrong is not None:
         return Analysis(syntax_errors=(wrong,))
-    subject = Subject(File(source.path, source.text, project, notebook=bool(source.cells)), scope)
+    subject = Subject(file, scope)
     defects: list[Defect] = []
     found: dict[tuple[str, Path, Span], Finding] = {}
     for finding in (*_of_roots(subject, rules, defects), *_of_constructions(subject, rules, defects)):

@@ -206,7 +206,9 @@ def parameters(
     if isinstance(params.star_arg, cst.Param):
         scope.names[params.star_arg.name.value] = Seq(left)
     if params.star_kwarg is not None:
-        scope.names[params.star_kwarg.name.value] = Table(dict[object, Value](given), open=open_ended is not None, key=run.key(params))
+        scope.names[params.star_kwarg.name.value] = Table(
+            {key: value for key, value in given.items()}, open=open_ended is not None, key=run.key(params)
+        )
 
 
 # -- what is called ------------------------------------------------------------------------------------------------------

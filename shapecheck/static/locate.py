@@ -17,7 +17,8 @@ _KERNEL = re.compile(
     r"|ATTENTION_FUNCTIONS|multi_head_attention_forward"
 )
 _SOFTMAX = re.compile(r"[sS]oftmax|sparsemax|entmax")
-_PRODUCT = re.compile(r"matmul|bmm|einsum|\s@\s|\.mm\(|\.dot\(|@=|\bcat\(|heads|attn|attend|attention")
+_PRODUCT = re.compile(r"matmul|bmm|einsum|\s@\s|\.mm\(|\.dot\(|@=")
+_NEAR_PRODUCT = re.compile(_PRODUCT.pattern + r"|heads|attn|attend")  # a class may leave the product to a function
 _DOCSTRING = re.compile(r'"""(?:[^\\]|\\.)*?"""', re.DOTALL)
 _TORCH = re.compile(rb"torch|einops")
 _MODULE = re.compile(rb"\bModule\b|nn\.|torch\.")
@@ -47,7 +48,10 @@ class Block:
         if not _SOFTMAX.search(self.text) and not _KERNEL.search(self.text):
             return False
         code = _DOCSTRING.sub("", self.text) if '"""' in self.text else self.text
-        return bool(_KERNEL.search(code) or (_SOFTMAX.search(code) and _PRODUCT.search(code)))
+        if _KERNEL.search(code):
+            return True
+        product = _PRODUCT if self.kind == "def" else _NEAR_PRODUCT
+        return bool(_SOFTMAX.search(code) and product.search(code))
 
 
 _TOKENS = re.compile(

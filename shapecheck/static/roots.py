@@ -11,13 +11,14 @@ from shapecheck.static.project import File
 from shapecheck.static.values import Class, Function
 
 _FORWARD = re.compile(r"\bdef (?:forward|__call__)\b")
+LONGEST_OWNER = 300  # lines; a class beyond that builds a model, not an attention
 _LISTS_NAMES = re.compile(r"import\b|from\b|__all__|if TYPE_CHECKING|['\"]")
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The blocks to trace, and which class blocks name which others."""
+    """The blocks to trace, and which class blocks build which others."""
 
     blocks: tuple[Block, ...]
     owners: dict[str, tuple[Block, ...]]
@@ -34,22 +35,36 @@ def candidates(file: File, scope: str) -> Candidates:
     names = {block.name for block in attending if block.name is not None}
     called = {block.name for block in attending if block.kind == "def" and _is_called(block, classes, words)}
     chosen = [block for block in attending if block.name not in called or block.kind == "class"]
-    near = [block for block in classes if block not in chosen and _builds(block, words[id(block)] & names)]
+    near = [
+        block
+        for block in classes
+        if block not in chosen and _builds(block, words[id(block)] & names) and block.text.count("\n") < LONGEST_OWNER
+    ]
     if scope == "modules":
         near += [
             block for block in classes if block not in chosen and block not in near and _FORWARD.search(block.text)
         ]
     every = [*chosen, *near]
+    owned = [block.name for block in every if block.kind == "class" and block.name is not None]
     owners = {
-        block.name: tuple(other for other in classes if other is not block and block.name in words[id(other)])
-        for block in every
-        if block.kind == "class" and block.name is not None
+        name: tuple(
+            block for block in classes if name in words[id(block)] and block.name != name and _builds(block, {name})
+        )
+        for name in owned
     }
+    return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners, frozenset(_handed_on(file, owned)))
+
+
+def _handed_on(file: File, names: list[str]) -> Iterator[str]:
+    """Classes that a table, an alias, a partial or a default argument names: who builds them can't be followed."""
     statements = [
         block for block in file.outline.blocks if block.kind == "statement" and not _LISTS_NAMES.match(block.text)
     ]
-    named = {word for block in statements for word in _WORD.findall(block.text) if f"{word}(" not in block.text}
-    return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners, frozenset(named))
+    words = {word for block in statements for word in _WORD.findall(block.text) if f"{word}(" not in block.text}
+    for name in names:
+        passed = re.compile(rf"(?<![=!<>])=\s*{name}\b(?!\()|\bpartial\(\s*{name}\b")
+        if name in words or any(name in block.text and passed.search(block.text) for block in file.outline.blocks):
+            yield name
 
 
 def _builds(block: Block, names: set[str]) -> bool:

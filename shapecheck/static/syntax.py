@@ -90,12 +90,21 @@ class NodePlace:
 
 
 def problem(text: str) -> SyntaxProblem | None:
-    """What keeps the whole text from being parsed; None where nothing does.
+    """What keeps the whole text from being parsed; None where nothing does."""
+    try:
+        found = blocks(text)
+    except TooDeep as error:
+        return SyntaxProblem(Span(error.row, 1, error.row, 1), str(error))
+    return problem_of(text, found)
+
+
+def problem_of(text: str, found: list[Block]) -> SyntaxProblem | None:
+    """The same for a text that has been cut into blocks.
 
     CPython's parser goes first, being five times as fast; what it refuses libcst may still take (a newer grammar).
     """
     try:
-        for block in blocks(text):
+        for block in found:
             check_length(block)
     except TooDeep as error:
         return SyntaxProblem(Span(error.row, 1, error.row, 1), str(error))
