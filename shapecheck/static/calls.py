@@ -186,7 +186,7 @@ def parameters(
 
     positional = [*params.posonly_params, *params.params]
     left = list(args)
-    given = dict(kwargs)
+    given: dict[Any, Value] = dict(kwargs)
     open_ended = given.pop("**", None)
     for param in [*positional, *params.kwonly_params]:
         name = param.name.value
@@ -206,9 +206,7 @@ def parameters(
     if isinstance(params.star_arg, cst.Param):
         scope.names[params.star_arg.name.value] = Seq(left)
     if params.star_kwarg is not None:
-        scope.names[params.star_kwarg.name.value] = Table(
-            {key: value for key, value in given.items()}, open=open_ended is not None, key=run.key(params)
-        )
+        scope.names[params.star_kwarg.name.value] = Table(given, open=open_ended is not None, key=run.key(params))
 
 
 # -- what is called ------------------------------------------------------------------------------------------------------
