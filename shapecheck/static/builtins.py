@@ -118,7 +118,7 @@ def _reversed(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CST
 
 
 def _int(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.expressions import truncated
+    from shapecheck.static.arithmetic import truncated
 
     match args:
         case [Num() as value] | [Unknown(tensor=None) as value]:
@@ -158,7 +158,7 @@ def _power_of(exponent: Fraction) -> Builtin:
 
 
 def _pow(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.expressions import operate
+    from shapecheck.static.arithmetic import operate
 
     return operate(run, cst.Power, args[0], args[1], node) if len(args) == 2 else _unknown(run, node)
 
@@ -201,7 +201,7 @@ def _floor(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNod
 
 def _sum(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     if isinstance(args[0], Seq) and args[0].plain and args[0].items:
-        from shapecheck.static.expressions import operate
+        from shapecheck.static.arithmetic import operate
 
         total = args[0].items[0]
         for item in args[0].items[1:]:
@@ -224,7 +224,7 @@ def _product(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTN
 
 
 def _divmod(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.expressions import operate
+    from shapecheck.static.arithmetic import operate
 
     if len(args) == 2:
         return Seq([operate(run, operator, args[0], args[1], node) for operator in (cst.FloorDivide, cst.Modulo)])

@@ -303,6 +303,11 @@ class Run:
         )  # fmt: skip
 
 
+def unknown(run: Run, node: cst.CSTNode, name: str = "?", **more: Any) -> Unknown:
+    """A value that nothing is known of but the node that it comes from."""
+    return Unknown(run.key(node), name, **more)
+
+
 def _built(layer: Layer) -> BuiltLayer:
     def width(name: str) -> Dim | None:
         return number(layer.arguments.get(name, Const(None)))

@@ -12,11 +12,12 @@ import libcst as cst
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.trace import Bound, Size, Tensor
 from shapecheck.static import conditions
+from shapecheck.static.arithmetic import operate
 from shapecheck.static.calls import Returned
-from shapecheck.static.expressions import evaluate, operate, unknown
+from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
-from shapecheck.static.run import Dead, Frame, Run
+from shapecheck.static.run import Dead, Frame, Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items, unpack
 from shapecheck.static.values import (
