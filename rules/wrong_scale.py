@@ -44,7 +44,7 @@ from shapecheck.rule import Draft, Severity
 from shapecheck.shapes.attention import Attention, is_heads
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Origin
-from shapecheck.shapes.trace import Scale, Trace
+from shapecheck.shapes.trace import Place, Scale, Scaled, Trace
 
 code, severity = "ATN013", Severity.ERROR
 
@@ -112,10 +112,20 @@ def _kernel(trace: Trace, attention: Attention, scale: Scale) -> Iterator[Draft]
         )
 
 
+def _place(trace: Trace, attention: Attention) -> Place:
+    """The step that scales; where a function of many callers does it, the class's own line that says by what."""
+    if attention.kernel:
+        return attention.softmax.place
+    step = attention.scalings[0]
+    if step.frame == trace.symbol or not isinstance(step.detail, Scaled):
+        return step.place
+    stated = [scale.place for scale in trace.scales if scale.scale == step.detail.scale]
+    return stated[-1] if stated else step.place
+
+
 def _draft(trace: Trace, attention: Attention, what: str, severity: Severity, own: Dim) -> Draft:
-    at = attention.softmax if attention.kernel else attention.scalings[0]
     return Draft(
-        at.place,
+        _place(trace, attention),
         f"the scores are {what}",
         outcome="silent: the softmax is too sharp or too flat",
         help=f"multiply the scores by `{own} ** -0.5`"

@@ -224,6 +224,15 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedScale:
+    """A float made of sizes that `__init__` put under a name: `self.scale = head_dim**-0.5`."""
+
+    name: str
+    scale: Scale
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Construction:
     """A class built with known numbers: by a call, a config literal, or a config object passed on.
 
@@ -275,6 +284,7 @@ class Trace:
     decisions: tuple[tuple[str, bool], ...]
     returned: tuple[Tensor, ...]
     sizes: tuple[Size, ...] = ()
+    scales: tuple[StatedScale, ...] = ()
     completed: bool = True
     guarded: tuple[Place, ...] = ()  # remainders that a guard looks at
     built: frozenset[str] = frozenset()  # the classes of the project that it builds

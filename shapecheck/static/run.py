@@ -14,7 +14,18 @@ import libcst as cst
 from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Bound, BuiltLayer, Detail, Division, Remainder, Size, Step, Tensor, Trace
+from shapecheck.shapes.trace import (
+    Bound,
+    BuiltLayer,
+    Detail,
+    Division,
+    Remainder,
+    Size,
+    StatedScale,
+    Step,
+    Tensor,
+    Trace,
+)
 from shapecheck.static.syntax import NodePlace, Slice
 from shapecheck.static.values import Cond, Const, Layer, Num, Unknown, Value, number
 
@@ -57,6 +68,7 @@ class Run:
     told: dict[object, str] = field(default_factory=dict)  # decision → how a message names it
     frames: list[Frame] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)  # numbers put under names while a class was built
+    scales: list[StatedScale] = field(default_factory=list)
     layers: list[Any] = field(default_factory=list)  # every layer built, in order
     once: dict[object, Any] = field(default_factory=dict)  # what is worked out once a path: top-level values, lineages
     inputs: dict[object, Tensor] = field(default_factory=dict)  # unknown values that were used as tensors
@@ -298,7 +310,7 @@ class Run:
         told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
         return Trace(
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
-            tuple(told), tuple(_tensors(result)), tuple(self.sizes), completed,
+            tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
             tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions),
         )  # fmt: skip
 

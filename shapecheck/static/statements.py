@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from shapecheck.shapes.dim import Dim
-from shapecheck.shapes.trace import Bound, Size, Tensor
+from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
 from shapecheck.static.calls import Returned
@@ -30,6 +30,7 @@ from shapecheck.static.values import (
     Layer,
     Many,
     Num,
+    Real,
     Seq,
     Table,
     Unknown,
@@ -76,6 +77,8 @@ def bind(run: Run, target: cst.BaseExpression, value: Value, scope: Scope) -> No
                 run.bound.append(Bound(name, known, run.place(target), run.frames[-1].symbol))
         case cst.Attribute(attr=cst.Name(value=name)):
             _set_attribute(run, evaluate(run, target.value, scope), name, value)
+            if isinstance(value, Real) and value.scale.powers and run.frames[-1].method == "__init__":
+                run.scales.append(StatedScale(name, value.scale, run.place(target)))
             size = number(value) if isinstance(value, Num | Unknown) else None
             if size is not None and run.frames[-1].method == "__init__":
                 run.sizes.append(Size(name, size, run.place(target)))
