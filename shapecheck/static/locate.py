@@ -17,7 +17,7 @@ _KERNEL = re.compile(
     r"|ATTENTION_FUNCTIONS|multi_head_attention_forward"
 )
 _SOFTMAX = re.compile(r"[sS]oftmax|sparsemax|entmax")
-_PRODUCT = re.compile(r"matmul|bmm|einsum|\s@\s|\.mm\(|\.dot\(|@=")
+_PRODUCT = re.compile(r"matmul|bmm|einsum|[\w)\]][ \t]*@[ \t]*[\w(]|\.mm\(|\.dot\(|@=")
 _NEAR_PRODUCT = re.compile(_PRODUCT.pattern + r"|heads|attn|attend")  # a class may leave the product to a function
 _DOCSTRING = re.compile(r'"""(?:[^\\]|\\.)*?"""', re.DOTALL)
 _TORCH = re.compile(rb"torch|einops")
