@@ -58,6 +58,6 @@ def check(trace: Trace) -> Iterator[Draft]:
             f"`{division.place.code}` drops the remainder, and nothing checks that {divisor} divides {dividend}",
             outcome=words,
             help=f'`if {dividend} % {divisor}: raise ValueError(f"{dividend} {{{dividend}}} is not divisible by {divisor} {{{divisor}}}")`',
-            severity=Severity.WARNING if what is Consequence.RAISES else Severity.ERROR,
+            severity=Severity.ERROR if what in (Consequence.NARROWER, Consequence.OTHER_COUNT) else Severity.WARNING,
             key=(str(dividend), str(divisor)),
         )

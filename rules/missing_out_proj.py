@@ -58,7 +58,7 @@ def check(trace: Trace) -> Iterator[Draft]:
             yield Draft(
                 place,
                 f"{join.heads} heads of {join.width} are joined to {shape} and {what}",
-                outcome="silent: the heads are never mixed",
+                outcome="silent: no layer mixes the heads here",
                 help="end with a linear layer over the joined heads"
                 if unused is None
                 else f"`self.{unused.name}(…)` on the joined heads",

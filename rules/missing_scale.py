@@ -41,6 +41,7 @@ from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.attention import has_heads, of_linear_layers
+from shapecheck.shapes.shape import Origin
 from shapecheck.shapes.trace import Trace
 
 code, severity, holds = "ATN012", Severity.WARNING, Holds.REACHING
@@ -52,7 +53,11 @@ def check(trace: Trace) -> Iterator[Draft]:
         if attention.kernel or scale is None or width is None or attention.context is None:
             continue
         stated = attention.scalings or attention.biased or not scale.known or scale.learnt
-        if not stated and (has_heads(trace, attention) or of_linear_layers(trace, attention)):
+        if (
+            not stated
+            and (has_heads(trace, attention) or of_linear_layers(trace, attention))
+            and all(factor.origin is Origin.LAYER for axis in width for factor in axis.factors)
+        ):
             yield Draft(
                 attention.softmax.place,
                 f"the scores reach softmax unscaled: products over {width[0]} features",

@@ -101,7 +101,7 @@ def _draft(trace: Trace, step: Step, detail: Reshape) -> Draft:
             "heads merged without transposing back",
             "`.transpose(1, 2)` before it puts the heads beside head_dim",
         )
-    elif split:
+    elif split and any(factor.origin is Origin.LAYER for factor in detail.old[-1].factors):
         what, help_ = (
             "heads split before the sequence",
             "split the last axis first: `.view(b, t, heads, -1).transpose(1, 2)`",

@@ -47,7 +47,12 @@ def check(trace: Trace) -> Iterator[Draft]:
                 yield Draft(
                     step.place,
                     f"`{name or layer}` takes {takes} features and is given {got}: its input is {shape}",
-                    outcome="raises: mat1 and mat2 shapes cannot be multiplied",
+                    outcome="raises: "
+                    + (
+                        "the input's last axis is not the normalized shape"
+                        if layer.endswith("Norm")
+                        else "mat1 and mat2 shapes cannot be multiplied"
+                    ),
                     step=step.index,
                     everywhere=weak,
                 )

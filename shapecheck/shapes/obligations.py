@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.attention import Fate
 from shapecheck.shapes.dim import Dim, Function, Kind, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.reshape import Verdict
@@ -22,6 +23,7 @@ class Consequence(enum.Enum):
     RAISES = "raises"
     NARROWER = "narrower"
     OTHER_COUNT = "other count"
+    UNKNOWN = "unknown"
 
 
 def splitting(trace: Trace) -> Iterator[Division]:
@@ -92,46 +94,57 @@ def _splits_heads(trace: Trace, quotient: Function) -> bool:
     return False
 
 
-def consequence(trace: Trace, division: Division) -> tuple[Consequence, str]:
-    """What the trace does where the division leaves a remainder: the first step that no longer fits, in torch's words."""
+def consequence(trace: Trace, division: Division) -> tuple[Consequence, str | None]:
+    """What the trace does where the division leaves a remainder: the first step that no longer fits.
+
+    Silence is only claimed where every head that was joined went through a projection that fits.
+    """
     facts = trace.facts
-    quotient = facts.resolve(division.dividend // division.divisor).function
+    dividend, divisor = facts.resolve(division.dividend), facts.resolve(division.divisor)
+    quotient = (dividend // divisor).function
     for step in trace.steps:
-        match step.detail:
-            case Reshape(regrouping=regrouping, old=old, new=new, inferred=inferred, what=what):
-                if regrouping.verdict is not Verdict.REGROUPED or not _has(
-                    facts, quotient, [*new, *(axis.size for axis in old)]
-                ):
-                    continue
-                fits = _same(facts, product([axis.size for axis in old]), product(list(new)))
-                if fits or step.lost_by:
-                    continue
-                sizes = ", ".join(str(facts.resolve(size)) for size in new)
-                if inferred is not None and not _is_quotient(new[inferred], division, facts):
-                    return (
-                        Consequence.OTHER_COUNT,
-                        f"silent or raises: the -1 of [{sizes}] takes what the heads leave over",
-                    )
-                if what in ("rearrange", "repeat", "reduce"):
-                    return Consequence.RAISES, "raises at the first forward: einops can't divide the axis in chunks"
-                return (
-                    Consequence.RAISES,
-                    f"raises at the first forward: shape '[{sizes}]' is invalid for input of size …",
-                )
-            case Applied(takes=Dim() as takes, got=got) if got is not None:
-                if (
-                    _has(facts, quotient, [takes, got.size])
-                    and facts.same(takes, got.size)
-                    and not _same(facts, takes, got.size)
-                ):
-                    return Consequence.RAISES, "raises at the first forward: mat1 and mat2 shapes cannot be multiplied"
-            case Sdpa() | Contraction(clash=None):
-                clash = _uneven(trace, step)
-                if clash is not None and _has(facts, quotient, clash):
-                    return Consequence.RAISES, f"raises at the first forward: {clash[0]} heads meet {clash[1]}"
-    return (
-        Consequence.NARROWER,
-        f"silent: the heads are {quotient} wide, together narrower than {facts.resolve(division.dividend)}",
+        found = _breaks(trace, step, quotient)
+        if found is not None:
+            return found
+    if _is_repeated(trace, quotient) or not trace.joins or any(join.fate is not Fate.PROJECTED for join in trace.joins):
+        return Consequence.UNKNOWN, None
+    return Consequence.NARROWER, f"silent: {divisor} times {quotient} falls short of {dividend}"
+
+
+def _breaks(trace: Trace, step: Step, quotient: Function | None) -> tuple[Consequence, str] | None:
+    """What a step does that only fits if the division comes out even; None for any other."""
+    facts = trace.facts
+    match step.detail:
+        case Reshape(regrouping=regrouping, old=old, new=new, inferred=inferred, what=what):
+            sizes = [*new, *(axis.size for axis in old)]
+            if regrouping.verdict is not Verdict.REGROUPED or step.lost_by or not _has(facts, quotient, sizes):
+                return None
+            if _same(facts, product([axis.size for axis in old]), product(list(new))):
+                return None
+            if inferred is not None and "-1" in step.place.code and facts.resolve(new[inferred]).function != quotient:
+                return Consequence.OTHER_COUNT, "raises, or the -1 beside it takes another number"
+            if what in ("rearrange", "repeat", "reduce"):
+                return Consequence.RAISES, "raises at the first forward: einops can't divide the axis in chunks"
+            shape = ", ".join(str(facts.resolve(size)) for size in new)
+            return Consequence.RAISES, f"raises at the first forward: shape '[{shape}]' is invalid for input of size …"
+        case Applied(takes=Dim() as takes, got=Axis() as got):
+            even = facts.same(takes, got.size) and not _same(facts, takes, got.size)
+            if even and _has(facts, quotient, [takes, got.size]):
+                return Consequence.RAISES, "raises at the first forward"
+        case Sdpa() | Contraction(clash=None):
+            clash = _uneven(trace, step)
+            if clash is not None and _has(facts, quotient, clash):
+                return Consequence.RAISES, f"raises at the first forward: {clash[0]} heads meet {clash[1]}"
+    return None
+
+
+def _is_repeated(trace: Trace, quotient: Function | None) -> bool:
+    """Whether the quotient counts copies of key and value heads."""
+    shapes = (trace.shape(step.result) for step in trace.steps)
+    factors = (factor for shape in shapes if shape is not None for factor in shape.factors())
+    return any(
+        factor.origin is Origin.REPEAT and quotient in set(trace.facts.resolve(factor.size).atoms())
+        for factor in factors
     )
 
 
@@ -156,7 +169,3 @@ def _uneven(trace: Trace, step: Step) -> tuple[Dim, Dim] | None:
 def _same(facts: Facts, a: Dim, b: Dim) -> bool:
     """Whether two sizes are the same without any division being taken to come out even."""
     return facts.resolve(a) == facts.resolve(b)
-
-
-def _is_quotient(size: Dim, division: Division, facts: Facts) -> bool:
-    return facts.resolve(size) == facts.resolve(division.dividend // division.divisor)

@@ -102,7 +102,7 @@ def has_attribute(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst
     if isinstance(owner, Instance) and isinstance(name, str):
         if name in owner.attributes:
             return TRUE
-        return Cond("opaque", (("hasattr", name),)) if owner.open else FALSE
+        return FALSE  # of a class that was read with all its fields
     if isinstance(owner, External):
         return TRUE
     return Cond("opaque", (run.key(node),))

@@ -270,6 +270,10 @@ class Run:
             case Cond("and", operands) if truth:
                 for operand in operands:
                     self.learn(operand, True)
+            case Cond("and", operands):  # false, and all but one are known to be true
+                left = [operand for operand in operands if not (isinstance(operand, Const) and operand.value)]
+                if len(left) == 1:
+                    self.learn(left[0], False)
             case Cond("or", operands) if not truth:
                 for operand in operands:
                     self.learn(operand, False)
