@@ -272,8 +272,9 @@ class Run:
                     self.learn(operand, True)
             case Cond("and", operands):  # false, and all but one are known to be true
                 left = [operand for operand in operands if not (isinstance(operand, Const) and operand.value)]
-                if len(left) == 1:
-                    self.learn(left[0], False)
+                for operand in left:  # a check with an exception that can't be told is taken to check
+                    if len(left) == 1 or _is_remainder_check(operand):
+                        self.learn(operand, False)
             case Cond("or", operands) if not truth:
                 for operand in operands:
                     self.learn(operand, False)
@@ -346,6 +347,14 @@ def _of_row(row: Row, place: int, name: str, size: Dim | None = None) -> Axis:
     return Axis(
         (Factor(size or Dim.of(Symbol(name, kind, (row.key, place, "size"))), (row.key, place, "axis"), origin),)
     )
+
+
+def _is_remainder_check(cond: Value) -> bool:
+    """Whether a condition is `d % h != 0`, or `d % h` itself."""
+    match cond:
+        case Cond("!=" | ">", (left, _)):
+            return _remainder(left)
+    return _remainder(cond)
 
 
 def _remainder(value: Value) -> bool:
