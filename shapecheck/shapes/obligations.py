@@ -36,10 +36,11 @@ def splitting(trace: Trace) -> Iterator[Division]:
 
 def owed(trace: Trace) -> Iterator[Division]:
     """Divisions of sizes from `__init__` that nothing checks, and that split or join heads."""
-    seen = set()
+    seen = {_pair(trace, division) for division in trace.divisions if division.fallback}
     for division in trace.divisions:
-        dividend, divisor = trace.facts.resolve(division.dividend), trace.facts.resolve(division.divisor)
-        pair = (dividend, divisor)
+        pair = dividend, divisor = _pair(trace, division)
+        if dividend.monomial is None:  # a sum is rounded: `(n + m - 1) // m`
+            continue
         if pair in seen or not division.in_sight or division.fallback or divisor.value is not None:
             continue
         seen.add(pair)
@@ -49,6 +50,10 @@ def owed(trace: Trace) -> Iterator[Division]:
         quotient = (dividend // divisor).function
         if quotient is not None and _splits_heads(trace, quotient) and not _checked_by_owners(trace, division):
             yield division
+
+
+def _pair(trace: Trace, division: Division) -> tuple[Dim, Dim]:
+    return trace.facts.resolve(division.dividend), trace.facts.resolve(division.divisor)
 
 
 def _checked_by_owners(trace: Trace, division: Division) -> bool:
