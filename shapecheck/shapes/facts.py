@@ -185,6 +185,8 @@ class Facts:
             return exact
         for n, d in [*_quotients(b), *_quotients(a), *self.quotients, *self.divisible]:
             n, d = self.resolve(n), self.resolve(d)
+            if n.value is not None and d.value is not None:
+                continue  # numbers divide or don't: there is nothing to take for granted
             times = a.exact_quotient(n)
             if times is not None:  # a = times * n = times * d * (n // d)
                 parts = times * d * (n // d)
