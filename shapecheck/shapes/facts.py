@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shapecheck.shapes.dim import ONE, Atom, Dim, Function, Kind, Symbol, common_factor
+from shapecheck.shapes.dim import Atom, Dim, Function, Kind, Symbol, common_factor
 from shapecheck.shapes.shape import Axis, Entry, Factor, Row, Shape
 
 LIMIT = 40  # terms of a size; a longer sum is no size of a tensor
@@ -251,6 +251,3 @@ def _cancelled(dim: Dim) -> Dim:
 def sizes_share(a: Dim, b: Dim) -> bool:
     """Whether two sizes have a symbol or a whole number above 1 in common."""
     return bool(set(a.symbols()) & set(b.symbols())) or common_factor(a, b) > 1
-
-
-__all__ = ["LIMIT", "ONE", "Answer", "Facts", "sizes_share"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from shapecheck.rule import Draft, Finding, Holds, Related, Rule, Span
-from shapecheck.shapes.trace import Construction, Trace
+from shapecheck.shapes.trace import Trace
 from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
 from shapecheck.static.locate import TooDeep
@@ -253,6 +253,3 @@ def _finding(rule: Rule, draft: Draft, symbol: str, where: str = "") -> Finding:
         rule.code, rule.name, draft.severity or rule.severity, place.path, place.span, place.frame or symbol,
         draft.message + where, draft.outcome, draft.help, related,
     )  # fmt: skip
-
-
-__all__ = ["Analysis", "Construction", "Defect", "Subject", "analyse"]

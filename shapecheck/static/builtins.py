@@ -13,7 +13,7 @@ from shapecheck.shapes.dim import Function as Formula
 from shapecheck.shapes.shape import Row
 from shapecheck.shapes.trace import Scale, Tensor
 from shapecheck.static import reflection
-from shapecheck.static.run import Run
+from shapecheck.static.run import Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items
 from shapecheck.static.values import (
@@ -37,15 +37,11 @@ from shapecheck.static.values import (
 Builtin = Callable[[Run, list[Any], dict[str, Value], cst.CSTNode, Scope | None], Value]
 
 
-def _unknown(run: Run, node: cst.CSTNode, name: str = "?") -> Unknown:
-    return Unknown(run.key(node), name)
-
-
 def _len(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     value = args[0].children if isinstance(args[0], Layer) and args[0].children else args[0]
     if isinstance(value, Tensor):
         axis = run.front(run.shape(value), 0).at(0)
-        return Num(axis.size) if axis is not None else _unknown(run, node)
+        return Num(axis.size) if axis is not None else unknown(run, node)
     if isinstance(value, Seq) and not value.unsure:
         items = plain_items(run, value, node)
         if not any(isinstance(item, Row | Many) for item in items):
@@ -54,7 +50,7 @@ def _len(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
             return Num(items[0].count)
     if isinstance(value, Table) and not value.open:
         return Num(Dim.of(len(value.items)))
-    return _unknown(run, node, "len")
+    return unknown(run, node, "len")
 
 
 def _range(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
@@ -94,7 +90,7 @@ def _zip(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
     many = [item for column in columns for item in column if isinstance(item, Many)]
     if many:
         elements = [
-            column[0].element if len(column) == 1 and isinstance(column[0], Many) else _unknown(run, node)
+            column[0].element if len(column) == 1 and isinstance(column[0], Many) else unknown(run, node)
             for column in columns
         ]
         return Seq([Many(Seq(elements), many[0].count)], is_list=True)
@@ -127,7 +123,7 @@ def _int(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
             return Num(Dim.of(int(truth)))
         case [Real(scale)]:
             return truncated(run, scale, node)
-    return _unknown(run, node)
+    return unknown(run, node)
 
 
 def _float(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
@@ -138,7 +134,7 @@ def _float(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNod
             return Real(real(Num(Dim.of(value.symbol))))
         case [Const(str(text))] if "inf" in text.lower():
             return Real(Scale(coefficient=float(text)))
-    return _unknown(run, node)
+    return unknown(run, node)
 
 
 def _power_of(exponent: Fraction) -> Builtin:
@@ -151,7 +147,7 @@ def _power_of(exponent: Fraction) -> Builtin:
         if isinstance(value, Unknown):
             if value.kind in (Kind.CONSTRUCTOR, Kind.CONFIG):
                 return Real(real(Num(Dim.of(value.symbol))) ** exponent)
-            return _unknown(run, node)
+            return unknown(run, node)
         return Real(real(value) ** exponent)
 
     return power
@@ -160,7 +156,7 @@ def _power_of(exponent: Fraction) -> Builtin:
 def _pow(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     from shapecheck.static.arithmetic import operate
 
-    return operate(run, cst.Power, args[0], args[1], node) if len(args) == 2 else _unknown(run, node)
+    return operate(run, cst.Power, args[0], args[1], node) if len(args) == 2 else unknown(run, node)
 
 
 def _named(name: str) -> Builtin:
@@ -171,7 +167,7 @@ def _named(name: str) -> Builtin:
         dims = [number(arg) for arg in items if not isinstance(arg, Row | Many)]
         known = [dim for dim in dims if dim is not None and dim.known]
         if not known or len(known) != len(items) or len(known) > 6:
-            return _unknown(run, node, name)
+            return unknown(run, node, name)
         if all(dim == known[0] for dim in known) and name in ("max", "min"):
             return Num(known[0])
         values = [dim.value for dim in known]
@@ -192,7 +188,7 @@ def _ceil(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
             return Num(Dim.of(-int(-scale.coefficient // 1)))
         case [Real(scale)] if scale.known and not scale.learnt:
             return Num(Dim.of(Symbol(f"ceil_{len(run.divisions)}", Kind.OPAQUE, ("ceil", str(scale)))))
-    return _unknown(run, node)
+    return unknown(run, node)
 
 
 def _floor(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
@@ -207,7 +203,7 @@ def _sum(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
         for item in args[0].items[1:]:
             total = operate(run, cst.Add, total, item, node)
         return total  # type: ignore[no-any-return]
-    return _unknown(run, node)
+    return unknown(run, node)
 
 
 def _product(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
@@ -220,7 +216,7 @@ def _product(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTN
             for dim in known:
                 total = total * dim
             return Num(total)
-    return _unknown(run, node)
+    return unknown(run, node)
 
 
 def _divmod(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
@@ -228,7 +224,7 @@ def _divmod(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNo
 
     if len(args) == 2:
         return Seq([operate(run, operator, args[0], args[1], node) for operator in (cst.FloorDivide, cst.Modulo)])
-    return _unknown(run, node)
+    return unknown(run, node)
 
 
 def _dict(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:

@@ -12,7 +12,7 @@ from shapecheck.shapes.trace import Tensor
 from shapecheck.static.attributes import LAYER, find_in_class, is_module
 from shapecheck.static.builtins import BUILTINS
 from shapecheck.static.objects import TABLE, build
-from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named
+from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named, tensors_in
 from shapecheck.static.run import DEEPEST_CALL, Frame, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import item
@@ -72,24 +72,12 @@ def call(
 def opaque(run: Run, function: Value, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:
     """The result of something unknown. If tensors went in, the trace remembers which."""
     name = _name_of(function, node)
-    interface = _interface(run, function, name, args, kwargs, node)
-    if interface is not None:
-        return interface
-    tensors = [tensor for value in [*args, *kwargs.values()] for tensor in _tensors_in(run, value, node)]
+    tensors = [tensor for value in [*args, *kwargs.values()] for tensor in tensors_in(run, value, node)]
     key = run.key(node)
     if not tensors:
         return Unknown(key, name)
     lost = run.emit("unknown", node, tensors, Shape((Row(("row", key), name),)), lost_by=name)
     return Unknown(key, name, tensor=lost)
-
-
-def _interface(
-    run: Run, function: Value, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
-) -> Value | None:
-    """An attention interface: a function chosen by a registry, with the eager one of the same file as its default."""
-    if isinstance(function, Unknown) and isinstance(function.default, Function):
-        return inline(run, function.default, args, kwargs, node)
-    return None
 
 
 def _name_of(function: Value, node: cst.CSTNode) -> str:
@@ -106,22 +94,6 @@ def _name_of(function: Value, node: cst.CSTNode) -> str:
         if isinstance(node.func, cst.Name):
             return node.func.value
     return "?"
-
-
-def _tensors_in(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
-    match value:
-        case Tensor():
-            return [value]
-        case Unknown(tensor=Tensor()):
-            found = run.tensor(value, node)
-            return [found] if found is not None else []
-        case Seq(items=items):
-            return [tensor for item in items for tensor in _tensors_in(run, item, node)]
-        case Many(element=element):
-            return _tensors_in(run, element, node)
-        case Table(items=entries):
-            return [tensor for item in entries.values() for tensor in _tensors_in(run, item, node)]
-    return []
 
 
 # -- inlining ------------------------------------------------------------------------------------------------------------

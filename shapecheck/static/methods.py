@@ -7,7 +7,6 @@ from typing import Any
 import libcst as cst
 
 from shapecheck.shapes.dim import Kind
-from shapecheck.shapes.trace import Tensor
 from shapecheck.static.run import Run
 from shapecheck.static.sequences import plain_items
 from shapecheck.static.values import (
@@ -186,6 +185,3 @@ def _of_layer(
 
             return apply_layer(run, owner, args, kwargs, node)
     return None
-
-
-__all__ = ["Tensor", "method_of"]

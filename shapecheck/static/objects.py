@@ -18,7 +18,6 @@ from shapecheck.static.values import (
     Instance,
     Many,
     Num,
-    Real,
     Seq,
     Table,
     Unknown,
@@ -206,6 +205,3 @@ def _field(of: Class, key: object, name: str, default: Value | None, field: cst.
 
 def _without_self(params: cst.Parameters) -> cst.Parameters:
     return params.with_changes(params=params.params[1:])
-
-
-__all__ = ["Num", "Real", "build", "open_object"]

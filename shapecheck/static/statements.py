@@ -9,7 +9,6 @@ from typing import Any
 
 import libcst as cst
 
-from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
@@ -19,7 +18,7 @@ from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
 from shapecheck.static.run import Dead, Frame, Run, unknown
 from shapecheck.static.scope import Scope
-from shapecheck.static.sequences import iterations, plain_items, unpack
+from shapecheck.static.sequences import iterations, unpack
 from shapecheck.static.values import (
     NONE,
     Class,
@@ -358,5 +357,3 @@ _COMPOUND: dict[type, Any] = {
     cst.If: _if, cst.For: _for, cst.While: _while, cst.Try: _try, cst.TryStar: _try, cst.With: _with,
     cst.FunctionDef: _define, cst.ClassDef: _define_class, cst.Match: _match,
 }  # fmt: skip
-
-__all__ = ["Dim", "assigned", "bind", "execute", "plain_items"]

@@ -71,7 +71,7 @@ class Call:
     def tensors(self) -> list[Tensor]:
         """Every argument that is a tensor, also inside lists."""
         return [
-            tensor for value in (*self.args, *self.kwargs.values()) for tensor in _tensors(self.run, value, self.node)
+            tensor for value in (*self.args, *self.kwargs.values()) for tensor in tensors_in(self.run, value, self.node)
         ]
 
     def whole(self, index: int, name: str, default: int | None = None) -> int | None:
@@ -203,7 +203,8 @@ def apply_layer(run: Run, layer: Layer, args: list[Any], kwargs: dict[str, Any],
         return unknown_tensor(run, node, layer.type, call.tensors(), lost.what)
 
 
-def _tensors(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
+def tensors_in(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
+    """The tensors in a value, those inside lists and tables too."""
     match value:
         case Tensor():
             return [value]
@@ -211,9 +212,11 @@ def _tensors(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
             found = run.tensor(value, node)
             return [found] if found is not None else []
         case Seq(items=items):
-            return [tensor for item in items for tensor in _tensors(run, item, node)]
+            return [tensor for item in items for tensor in tensors_in(run, item, node)]
         case Many(element=element):
-            return _tensors(run, element, node)
+            return tensors_in(run, element, node)
+        case Table(items=entries):
+            return [tensor for item in entries.values() for tensor in tensors_in(run, item, node)]
     return []
 
 

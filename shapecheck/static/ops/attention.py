@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shapecheck.shapes.shape import Axis, Shape
+from shapecheck.shapes.shape import Shape
 from shapecheck.shapes.trace import Sdpa
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
@@ -61,6 +61,3 @@ def functional_attention(call: Call) -> Value:
         return Seq([call.emit([query], shape, op="mha"), NONE])
     step = call.run.step("mha", call.node, [query, key], [shape, Shape((batch, length, source))])
     return Seq(list(step.results))
-
-
-__all__ = ["Axis", "Lost", "flash", "functional_attention", "kernel", "sdpa"]

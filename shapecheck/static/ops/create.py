@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shapecheck.shapes.dim import ONE, Dim, Function
+from shapecheck.shapes.dim import ONE, Dim
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape
 from shapecheck.static.ops import TENSOR_METHODS, Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
@@ -148,5 +148,3 @@ def one_hot(call: Call) -> Value:
 for _name in ("arange", "zeros", "ones", "empty", "randn", "rand", "full", "linspace", "eye", "tensor", "meshgrid", "Tensor",
               "nn.Parameter", "nn.parameter.Parameter", "Parameter", "nn.Buffer", "FloatTensor", "LongTensor"):  # fmt: skip
     TENSOR_METHODS.discard(_name)  # functions only
-
-__all__ = ["Function", "arange", "filled"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from shapecheck.shapes.dim import ONE, Dim, Function, Kind, Symbol
-from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
+from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
+from shapecheck.shapes.shape import Axis, Origin, Row, Shape
 from shapecheck.shapes.trace import Applied, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.einops import rearrange_layer
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.reduce import softened
 from shapecheck.static.ops.reshape import flatten, unflatten
-from shapecheck.static.values import FALSE, NONE, TRUE, Const, Instance, Layer, Many, Seq, Table, Unknown, Value, number
+from shapecheck.static.values import FALSE, NONE, TRUE, Const, Layer, Many, Seq, Table, Unknown, Value, number
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -442,4 +442,3 @@ def recurrent(call: Call, layer_: Layer) -> Value:
 
 MODULES = frozenset({"Conv1D", "Linear4bit", "Linear8bitLt"})
 KNOWN = frozenset({"DropPath", "LlamaRMSNorm", "T5LayerNorm"})
-__all__ = ["KNOWN", "LAYERS", "MODULES", "SIGNATURES", "Factor", "Function", "Instance", "made"]

@@ -8,7 +8,7 @@ from shapecheck.shapes.trace import Applied, Contraction, Scaled, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
 from shapecheck.static.run import Run, ahead
-from shapecheck.static.values import NONE, real
+from shapecheck.static.values import real
 
 
 @op("matmul", "bmm", "mm", "__matmul__", "dot", "mv")
@@ -204,5 +204,3 @@ def linear(call: Call) -> Value:
 
 
 from shapecheck.static.values import Value  # noqa: E402
-
-__all__ = ["NONE", "Entry", "Row", "agree", "differ", "linear", "matmul", "product", "weighted"]
