@@ -1,24 +1,12 @@
-"""Facts: what one path knows of its sizes. Bindings, divisibility, ranks, assumptions.
-
-Comparisons have three answers, and only NEVER speaks (the table is in the docstring of each method).
-"""
+"""Facts: what one path knows of its sizes. Bindings, divisibility, ranks, assumptions."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shapecheck.shapes.dim import Atom, Dim, Function, Kind, Symbol, common_factor
+from shapecheck.shapes.dim import Atom, Dim, Function, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Entry, Factor, Row, Shape
-
-LIMIT = 40  # terms of a size; a longer sum is no size of a tensor
-
-
-class Answer(enum.Enum):
-    ALWAYS = "always"
-    NEVER = "never"
-    UNKNOWN = "unknown"
 
 
 @dataclass
@@ -246,8 +234,3 @@ def _cancelled(dim: Dim) -> Dim:
                 whole = Dim({frozenset(monomial): (monomial, coefficient)})
                 return dim - whole + left * atom.arguments[0]
     return dim
-
-
-def sizes_share(a: Dim, b: Dim) -> bool:
-    """Whether two sizes have a symbol or a whole number above 1 in common."""
-    return bool(set(a.symbols()) & set(b.symbols())) or common_factor(a, b) > 1
