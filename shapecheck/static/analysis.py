@@ -13,11 +13,10 @@ from shapecheck.rule import Draft, Finding, Holds, Related, Rule, Span
 from shapecheck.shapes.trace import Trace
 from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
-from shapecheck.static.locate import TooDeep
 from shapecheck.static.paths import MOST_PATHS, MOST_WORK, NEAR, Root, Traced, traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.roots import Candidates, candidates, resolved
-from shapecheck.static.syntax import NodePlace, SyntaxProblem, problem, problem_of
+from shapecheck.static.syntax import Broken, NodePlace, SyntaxProblem
 from shapecheck.static.values import Class
 
 P = ParamSpec("P")
@@ -46,11 +45,9 @@ def analyse(source: Source, project: Project, rules: Sequence[Rule], scope: str)
     """Everything that `rules` find in a file."""
     file = File(source.path, source.text, project, notebook=bool(source.cells))
     try:
-        wrong = problem_of(source.text, file.outline.blocks)
-    except TooDeep:
-        wrong = problem(source.text)
-    if wrong is not None:
-        return Analysis(syntax_errors=(wrong,))
+        _ = file.outline
+    except Broken as error:
+        return Analysis(syntax_errors=(error.problem,))
     subject = Subject(file, scope)
     defects: list[Defect] = []
     found: dict[tuple[str, Path, Span], Finding] = {}
@@ -100,10 +97,7 @@ class Subject:
 
     @cached_property
     def candidates(self) -> Candidates:
-        try:
-            return candidates(self.file, self.scope)
-        except TooDeep:
-            return Candidates((), {}, frozenset())
+        return candidates(self.file, self.scope)
 
     @cached_property
     def roots(self) -> list[Root]:
@@ -129,7 +123,7 @@ class Subject:
         return self._traced[key]
 
     def _attends(self, root: Root) -> bool:
-        return root.of.slice.block.mentions_attention()
+        return root.of.slice.block.mentions_attention
 
     def _owners(self, root: Root) -> Iterator[Root]:
         if isinstance(root.of, Class):

@@ -12,6 +12,7 @@ from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import TENSOR_METHODS, apply
 from shapecheck.static.run import Run
 from shapecheck.static.sequences import sizes
+from shapecheck.static.syntax import Slice
 from shapecheck.static.values import (
     NONE,
     Class,
@@ -219,6 +220,8 @@ def _own(run: Run, of: Class, name: str) -> Value | None:
     body = class_body(run, of).get(name)
     if body is None:
         return None
+    if isinstance(body, Slice):
+        return Function(name, body.method, body, of.scope, of)
     if isinstance(body, cst.FunctionDef):
         return Function(name, body, of.slice, of.scope, of)
     if isinstance(body, cst.ClassDef):
@@ -232,7 +235,7 @@ def class_body(run: Run, of: Class) -> dict[str, Any]:
     found: dict[str, Any] | None = run.once.get(key)
     if found is not None:
         return found
-    found = {}
+    found = dict(of.slice.methods_of(of.node))
     statements = of.node.body.body if isinstance(of.node.body, cst.IndentedBlock) else ()
     for statement in statements:
         if isinstance(statement, cst.FunctionDef | cst.ClassDef):

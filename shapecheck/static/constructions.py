@@ -11,7 +11,7 @@ from shapecheck.shapes.dim import Kind, Symbol
 from shapecheck.shapes.trace import Argument, Construction, Place, Remainder, Trace
 from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import inline, root_arguments
-from shapecheck.static.locate import Block
+from shapecheck.static.outline import Block
 from shapecheck.static.paths import Root
 from shapecheck.static.roots import resolved
 from shapecheck.static.run import Dead, Frame, GiveUp, Run

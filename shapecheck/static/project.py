@@ -15,9 +15,9 @@ from typing import Any
 
 import libcst as cst
 
-from shapecheck.static.locate import Block, Outline, TooDeep
+from shapecheck.static.outline import Block, Outline
 from shapecheck.static.scope import Scope
-from shapecheck.static.syntax import Slice
+from shapecheck.static.syntax import Broken, Slice, outline
 from shapecheck.static.values import Class, External, Function
 
 MARKS = ("shapecheck.toml", "pyproject.toml", ".git")
@@ -46,12 +46,13 @@ class File:
 
     @cached_property
     def outline(self) -> Outline:
-        return Outline(self.text)
+        """Raises Broken."""
+        return outline(self.text)
 
     def slice(self, block: Block) -> Slice:
         """The block as a slice: always the same one, so that its nodes are the same nodes."""
         if id(block) not in self._slices:
-            self._slices[id(block)] = Slice(self.path, block)
+            self._slices[id(block)] = Slice.of(self.path, block)
         return self._slices[id(block)]
 
     def block(self, name: str, row: int) -> Block | None:
@@ -174,7 +175,7 @@ class Project:
             text = io.IncrementalNewlineDecoder(None, translate=True).decode(data.decode(encoding))
             file = File(path, text, self)
             _ = file.outline
-        except (OSError, SyntaxError, ValueError, LookupError, TooDeep):
+        except (OSError, SyntaxError, ValueError, LookupError, Broken):
             return None
         return file
 

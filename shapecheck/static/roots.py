@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shapecheck.static.locate import Block
+from shapecheck.static.outline import Block
 from shapecheck.static.project import File
 from shapecheck.static.values import Class, Function
 
@@ -30,7 +30,7 @@ def candidates(file: File, scope: str) -> Candidates:
     classes = [block for block in file.outline.blocks if block.kind == "class"]
     functions = [block for block in file.outline.blocks if block.kind == "def"]
     words = {id(block): set(_WORD.findall(block.text)) for block in (*classes, *functions)}
-    attending = [block for block in (*classes, *functions) if block.mentions_attention()]
+    attending = [block for block in (*classes, *functions) if block.mentions_attention]
     attending = [block for block in attending if block.kind == "def" or _FORWARD.search(block.text)]
     names = {block.name for block in attending if block.name is not None}
     called = {block.name for block in attending if block.kind == "def" and _is_called(block, classes, words)}

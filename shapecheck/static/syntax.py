@@ -1,12 +1,10 @@
-"""A slice of a file → libcst tree, on demand; a node → its place. The only file that parses."""
+"""A slice of a file → libcst tree, on demand; a node → its place. The only file that calls libcst's parser."""
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +12,10 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from shapecheck.rule import Span
-from shapecheck.static.locate import Block, TooDeep, blocks, check_length
+from shapecheck.static.outline import Block, Member, Outline, outlined
+
+DEEPEST = 180  # brackets within brackets; CPython stops at 200, and libcst's parser may crash beyond
+LONGEST = 3000  # operators in one statement; the parser needs quadratic time for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,50 @@ class SyntaxProblem:
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """A top-level statement, parsed when first asked for."""
+    """A stretch of a file, parsed when first asked for: a top-level statement, a class without its methods, a method."""
 
     path: Path
-    block: Block
+    block: Block  # the top-level statement that it is, or is a part of
+    text: str
+    rows: Sequence[int]  # the row in the file of each line of `text`
+
+    @staticmethod
+    def of(path: Path, block: Block) -> Slice:
+        """A top-level statement; a class is left without its methods."""
+        if not block.members:
+            return Slice(path, block, block.text, range(block.row, block.row + block.text.count("\n") + 1))
+        lines = block.text.split("\n")
+        text = [lines[row - block.row] for row in block.skeleton]
+        return Slice(path, block, "\n".join([*text, "    pass"]), (*block.skeleton, block.skeleton[-1]))
+
+    @cached_property
+    def methods(self) -> Mapping[str, Slice]:
+        """The methods that were left out, each in a class without a name."""
+        lines = self.block.text.split("\n")
+        found = {}
+        for one in self.block.members:
+            text = lines[one.row - self.block.row : one.end_row - self.block.row + 1]
+            rows = (one.row, *range(one.row, one.end_row + 1))
+            found[one.name] = Slice(self.path, self.block, "\n".join(["class _:", *text]), rows)
+        return found
+
+    def methods_of(self, of: cst.ClassDef) -> Mapping[str, Slice]:
+        """Those of a class of this slice: none for one inside another, which is parsed whole."""
+        return self.methods if self.block.members and of is self.statements[0] else {}
+
+    @cached_property
+    def method(self) -> cst.FunctionDef:
+        """The one method of a slice that is one."""
+        (of,) = self.statements
+        assert isinstance(of, cst.ClassDef)
+        (method,) = of.body.body
+        assert isinstance(method, cst.FunctionDef)
+        return method
 
     @cached_property
     def module(self) -> cst.Module:
         """Raises cst.ParserSyntaxError."""
-        return cst.parse_module(self.block.text)
+        return cst.parse_module(self.text)
 
     @cached_property
     def statements(self) -> tuple[cst.BaseStatement | cst.SimpleStatementLine, ...]:
@@ -58,8 +94,8 @@ class Slice:
 
     def span(self, node: cst.CSTNode) -> Span:
         where = self._positions[node]
-        above = self.block.row - 1
-        return Span(where.start.line + above, where.start.column + 1, where.end.line + above, where.end.column + 1)
+        row, end_row = self.rows[where.start.line - 1], self.rows[where.end.line - 1]
+        return Span(row, where.start.column + 1, end_row, where.end.column + 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,32 +125,97 @@ class NodePlace:
         return self.slice.path
 
 
-def problem(text: str) -> SyntaxProblem | None:
-    """What keeps the whole text from being parsed; None where nothing does."""
-    try:
-        found = blocks(text)
-    except TooDeep as error:
-        return SyntaxProblem(Span(error.row, 1, error.row, 1), str(error))
-    return problem_of(text, found)
+class Broken(Exception):
+    """A text that no parser takes."""
+
+    def __init__(self, problem: SyntaxProblem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
-def problem_of(text: str, found: list[Block]) -> SyntaxProblem | None:
-    """The same for a text that has been cut into blocks.
+def outline(text: str) -> Outline:
+    """The top-level statements of a text, each of them fit to be parsed; raises Broken.
 
-    CPython's parser goes first, being five times as fast; what it refuses libcst may still take (a newer grammar).
+    What CPython's parser refuses libcst may still take: a grammar newer than the Python that runs us.
     """
     try:
-        for block in found:
-            check_length(block)
-    except TooDeep as error:
-        return SyntaxProblem(Span(error.row, 1, error.row, 1), str(error))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
+        found = outlined(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return parse_problem(text)
+        _check_depth(text)
+        found = Outline(tuple(_cut(text, _parsed(text))))
+    if sum(map(text.count, _OPERATORS)) > LONGEST:
+        for block in found.blocks:
+            _check_length(block)
+    return found
+
+
+def problem(text: str) -> SyntaxProblem | None:
+    """What keeps a text from being parsed; None where nothing does."""
+    try:
+        outline(text)
+    except Broken as error:
+        return error.problem
     return None
+
+
+def _cut(text: str, module: cst.Module) -> Iterator[Block]:
+    """The blocks of a text that only libcst can parse."""
+    lines, row = text.split("\n"), 1 + len(module.header)
+    for statement in module.body:
+        code = module.code_for_node(statement)
+        first, row = row + len(getattr(statement, "leading_lines", ())), row + code.count("\n")
+        own = "\n".join(lines[first - 1 : row - 1])
+        try:
+            (block,) = outlined(own).blocks
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # the one with the new grammar
+            kind = {cst.ClassDef: "class", cst.FunctionDef: "def"}.get(type(statement), "statement")
+            names = (statement.name.value,) if isinstance(statement, cst.ClassDef | cst.FunctionDef) else ()
+            block = Block(kind, names, own, 1)
+        yield replace(
+            block,
+            row=first,
+            members=tuple(Member(one.name, one.row + first - 1, one.end_row + first - 1) for one in block.members),
+            skeleton=tuple(own_row + first - 1 for own_row in block.skeleton),
+        )
+
+
+_TOKENS = re.compile(
+    r"""(?P<string>(?:'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^\\\n']|\\.)*'|"(?:[^\\\n"]|\\.)*"))"""
+    r"""|(?P<comment>\#[^\n]*)|(?P<open>[(\[{])|(?P<close>[)\]}])""",
+    re.DOTALL,
+)
+_OPERATOR = re.compile(r"[-+*/%@&|^]|\b(?:and|or)\b")
+_OPERATORS = ("+", "-", "*", "/", "%", "@", "&", "|", "^", " and ", " or ")
+
+
+def _check_depth(text: str) -> None:
+    """Raises Broken where brackets nest deeper than libcst's parser can go: it would end the process."""
+    depth = 0
+    for token in _TOKENS.finditer(text):
+        depth += (token.lastgroup == "open") - (token.lastgroup == "close")
+        if depth > DEEPEST:
+            raise _too_deep(text.count("\n", 0, token.start()) + 1)
+
+
+def _check_length(block: Block) -> None:
+    """Raises Broken where one statement of the block holds more operators than a parser can take."""
+    if len(block.text) < 2 * LONGEST:
+        return
+    code = _TOKENS.sub(
+        lambda token: "\n" * token[0].count("\n") if token["string"] or token["comment"] else token[0], block.text
+    )
+    if sum(1 for _ in _OPERATOR.finditer(code)) > LONGEST:
+        row, count = block.row, 0
+        for line in code.split("\n"):
+            count = count + len(_OPERATOR.findall(line)) if not re.match(r"\s*\w+\s*(?:=[^=]|\(|:)", line) else 0
+            count += 0 if count else len(_OPERATOR.findall(line))
+            if count > LONGEST:
+                raise _too_deep(row)
+            row += 1
+
+
+def _too_deep(row: int) -> Broken:
+    return Broken(SyntaxProblem(Span(row, 1, row, 1), "nested too deeply to be parsed"))
 
 
 def _words(error: cst.ParserSyntaxError) -> tuple[int, int, str]:
@@ -126,13 +227,12 @@ def _words(error: cst.ParserSyntaxError) -> tuple[int, int, str]:
     return int(found[1]), int(found[2]) + 1, said if len(said) < 80 else said[:77] + "…"
 
 
-def parse_problem(text: str) -> SyntaxProblem | None:
-    """What libcst says against the text."""
+def _parsed(text: str) -> cst.Module:
+    """What libcst reads in the text; raises Broken with its words."""
     try:
-        cst.parse_module(text)
+        return cst.parse_module(text)
     except cst.ParserSyntaxError as error:
         row, column, said = _words(error)
-        return SyntaxProblem(Span(row, column, row, column), said)
+        raise Broken(SyntaxProblem(Span(row, column, row, column), said)) from error
     except (RecursionError, UnicodeError, ValueError) as error:
-        return SyntaxProblem(Span(1, 1, 1, 1), f"{type(error).__name__}: {error}")
-    return None
+        raise Broken(SyntaxProblem(Span(1, 1, 1, 1), f"{type(error).__name__}: {error}")) from error
