@@ -15,7 +15,7 @@ import pytest
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Row, Shape
 from shapecheck.shapes.trace import Trace
-from shapecheck.static.paths import Root, traced
+from shapecheck.static.paths import Paths, Root
 from shapecheck.static.project import File, Project
 from shapecheck.static.values import Class, Function
 
@@ -118,7 +118,7 @@ def trace_of(source: str) -> Trace:
     file = File(path, source, Project(path.parent))
     found = file.find("Snippet" if "class Snippet" in source else "snippet", 1 << 30)
     assert isinstance(found, Class | Function)
-    return traced(Root(found), most_paths=1).traces[0]
+    return Paths(Root(found)).follow(1, most_paths=1).traces[0]
 
 
 def sizes_of(letters: Sequence[str], fixed: Mapping[str, int], seed: int) -> dict[str, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 
 from shapecheck.shapes.dim import Atom, Dim, Function, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Entry, Factor, Row, Shape
@@ -24,6 +25,15 @@ class Facts:
     _shapes: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
     _simple: dict[Dim, Dim] = field(default_factory=dict)
     _resolved: dict[Dim, Dim] = field(default_factory=dict)
+
+    def copy(self) -> Facts:
+        """The same knowledge, to be added to by another path."""
+        twin = copy(self)
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, dict | set | list):
+                setattr(twin, one.name, value.copy())
+        return twin
 
     # -- resolving --------------------------------------------------------------------------------------------------
     def resolve(self, dim: Dim) -> Dim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -13,12 +13,16 @@ from shapecheck.rule import Draft, Finding, Holds, Related, Rule, Span
 from shapecheck.shapes.trace import Trace
 from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
-from shapecheck.static.paths import MOST_PATHS, MOST_WORK, NEAR, Root, Traced, traced
+from shapecheck.static.paths import Paths, Root, Traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.roots import Candidates, candidates, resolved
 from shapecheck.static.syntax import Broken, NodePlace, SyntaxProblem
 from shapecheck.static.values import Class
 
+# Expressions evaluated for one class, all its paths together.
+FIRST_WORK = 1_500  # until some rule says something
+MOST_WORK = 5_000  # from then on
+NEAR = 1_500  # for a class that only builds or calls one that attends: one path
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -93,7 +97,7 @@ class Subject:
     def __init__(self, file: File, scope: str) -> None:
         self.file = file
         self.scope = scope
-        self._traced: dict[int, Traced] = {}
+        self._traces: dict[int, Traces] = {}
 
     @cached_property
     def candidates(self) -> Candidates:
@@ -103,33 +107,54 @@ class Subject:
     def roots(self) -> list[Root]:
         return [Root(of) for of in resolved(self.file, self.candidates.blocks)]
 
-    def traced(self, root: Root) -> Traced:
-        """The traces of a root; each can ask for those of the classes that build it."""
+    def traced(self, root: Root, *, every: bool = False) -> Traced:
+        """The traces of a root, on the paths that run new code or on `every` one; each can ask for those of its owners."""
         key = id(root.of.node)
-        if key not in self._traced:
-            self._traced[key] = Traced(root, (), 0)  # a class that owns itself
-            found = traced(root, *((MOST_PATHS, MOST_WORK) if self._attends(root) else NEAR))
+        if key not in self._traces:
+            self._traces[key] = Traces(self, root)
+        return self._traces[key].traced(every=every)
 
-            def owners() -> tuple[Trace, ...]:
-                return tuple(
-                    trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed
-                )
-
-            traces = tuple(
-                replace(trace, owners=owners, elsewhere=root.symbol in self.candidates.elsewhere)
-                for trace in found.traces
-            )
-            self._traced[key] = Traced(root, traces, found.left_out)
-        return self._traced[key]
-
-    def _attends(self, root: Root) -> bool:
-        return root.of.slice.block.mentions_attention
+    def owners(self, root: Root) -> tuple[Trace, ...]:
+        """The traces of the classes that build this one."""
+        return tuple(
+            trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed
+        )
 
     def _owners(self, root: Root) -> Iterator[Root]:
         if isinstance(root.of, Class):
             for of in resolved(self.file, self.candidates.owners.get(root.of.name, ())):
                 if isinstance(of, Class):
                     yield Root(of)
+
+
+class Traces:
+    """The traces of one root, more of them when more are asked for."""
+
+    def __init__(self, subject: Subject, root: Root) -> None:
+        self._subject = subject
+        self._root = root
+        self._paths = Paths(root)
+        self._traces: list[Trace] = []
+        self._left_out = 0
+        self._asked: set[bool] = set()
+
+    def traced(self, *, every: bool) -> Traced:
+        """Those of the paths that run new code, or of every path."""
+        if every not in self._asked:
+            self._asked.add(every)  # a class that owns itself asks while it is being traced
+            self._follow(every=every)
+        return Traced(self._root, tuple(self._traces), self._left_out)
+
+    def _follow(self, *, every: bool) -> None:
+        if not self._root.of.slice.block.mentions_attention:
+            found = self._paths.follow(NEAR, most_paths=1)
+        else:
+            found = self._paths.follow(MOST_WORK if every else FIRST_WORK, every=every)
+        elsewhere = self._root.symbol in self._subject.candidates.elsewhere
+        for trace in found.traces[len(self._traces) :]:
+            owners = partial(self._subject.owners, self._root)
+            self._traces.append(replace(trace, owners=owners, elsewhere=elsewhere))
+        self._left_out = found.left_out
 
 
 # -- findings of one root ------------------------------------------------------------------------------------------------
@@ -143,16 +168,10 @@ class Said:
 
 
 def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
-    result = subject.traced(root)
+    result, said = _said(subject, root, rules, defects)
+    if said:  # whatever is said must hold on every path that it may be said of
+        result, said = _said(subject, root, rules, defects, every=True)
     traces = [trace for trace in result.traces if trace.completed]
-    if result.left_out and len(result.traces) == 1:  # one path of many proves nothing of the others
-        rules = [rule for rule in rules if rule.holds is not Holds.RAISING]
-    said = [
-        Said(rule, draft, index)
-        for index, trace in enumerate(traces)
-        for rule in rules
-        for draft in _listed(defects, root.symbol, rule.code, rule.check, trace)
-    ]
     proven = [one for one in said if _holds(one, said, traces)]
     kept = [one for one in proven if not _follows(one, proven, traces[one.path])]
     done: set[object] = set()
@@ -163,6 +182,22 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
         done |= keys
         where = _where(one, said, traces)
         yield _finding(one.rule, one.draft, root.symbol, where)
+
+
+def _said(
+    subject: Subject, root: Root, rules: Sequence[Rule], defects: list[Defect], *, every: bool = False
+) -> tuple[Traced, list[Said]]:
+    """What rules say of the paths of a root."""
+    result = subject.traced(root, every=every)
+    traces = [trace for trace in result.traces if trace.completed]
+    if result.left_out and len(result.traces) == 1:  # one path of many proves nothing of the others
+        rules = [rule for rule in rules if rule.holds is not Holds.RAISING]
+    return result, [
+        Said(rule, draft, index)
+        for index, trace in enumerate(traces)
+        for rule in rules
+        for draft in _listed(defects, root.symbol, rule.code, rule.check, trace)
+    ]
 
 
 def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:

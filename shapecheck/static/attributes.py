@@ -166,13 +166,34 @@ def decorators(function: Function) -> set[str]:
 # -- classes -------------------------------------------------------------------------------------------------------------
 def lineage(run: Run, of: Class) -> list[Class]:
     """The class and its bases of the project, in the order in which names are looked up."""
-    found = run.once.get(("lineage", id(of.node)))
-    if found is None:
-        found = [of]
-        run.once[("lineage", id(of.node))] = found
-        for base in base_values(run, of):
-            if isinstance(base, Class) and base not in found:
-                found += [one for one in lineage(run, base) if one not in found]
+    return _ancestry(run, of)[0]
+
+
+def external_bases(run: Run, of: Class) -> frozenset[str]:
+    """The bases from outside the project, of the class and of those it derives from."""
+    return _ancestry(run, of)[1]
+
+
+def _ancestry(run: Run, of: Class) -> tuple[list[Class], frozenset[str]]:
+    known: dict[object, Any] = run.once if of.scope.names else of.file.remembered  # a local class may have local bases
+    key = ("ancestry", id(of.node))
+    if key in known:
+        return known[key]  # type: ignore[no-any-return]
+    decided = len(run.asked)
+    known[key] = ([of], frozenset())  # a class that derives from itself
+    order, outside = [of], set[str]()
+    for base in base_values(run, of):
+        if isinstance(base, Class) and base not in order:
+            inner, more = _ancestry(run, base)
+            order += [one for one in inner if one not in order]
+            outside |= more
+        elif isinstance(base, External):
+            outside.add(base.path)
+    found = (order, frozenset(outside))
+    if len(run.asked) > decided:  # on this path
+        del known[key]
+        known = run.once
+    known[key] = found
     return found
 
 
@@ -185,11 +206,6 @@ def base_values(run: Run, of: Class) -> list[Value]:
         for base in of.node.bases
         if isinstance(base.value, cst.Name | cst.Attribute)
     ]
-
-
-def external_bases(run: Run, of: Class) -> set[str]:
-    """The bases from outside the project, of the class and of those it derives from."""
-    return {base.path for one in lineage(run, of) for base in base_values(run, one) if isinstance(base, External)}
 
 
 _NO_MODULES = ("builtins.", "enum.", "abc.", "typing.", "dataclasses.", "torch.autograd", "torch.utils.data", "keras", "tensorflow",
@@ -231,8 +247,8 @@ def _own(run: Run, of: Class, name: str) -> Value | None:
 
 def class_body(run: Run, of: Class) -> dict[str, Any]:
     """name → the method, class or value that the body of a class gives it."""
-    key = ("body", id(of.node))
-    found: dict[str, Any] | None = run.once.get(key)
+    known = of.file.remembered
+    found: dict[str, Any] | None = known.get(id(of.node))
     if found is not None:
         return found
     found = dict(of.slice.methods_of(of.node))
@@ -249,7 +265,7 @@ def class_body(run: Run, of: Class) -> dict[str, Any]:
                     isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name) and small.value is not None
                 ):
                     found[small.target.value] = small.value
-    run.once[key] = found
+    known[id(of.node)] = found
     return found
 
 

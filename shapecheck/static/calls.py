@@ -107,23 +107,13 @@ def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Valu
         or (isinstance(body, cst.FunctionDef) and _yields(body, function.slice))
     ):
         return opaque(run, Unknown(run.key(node), function.name), args, kwargs, node)
-    if function.bound is not None:
-        args = [function.bound, *args]
-    scope = function.scope.inner()
-    symbol = function.owner.name if function.owner is not None else function.name
-    if isinstance(body, cst.Lambda) and run.frames:
-        symbol = run.frames[-1].symbol
-    run.frames.append(Frame(symbol, function.slice, function.name, id(body)))
     try:
-        parameters(run, body.params, args, kwargs, scope, function.scope)
+        scope = entered(run, function, args, kwargs)
         from shapecheck.static.expressions import evaluate
         from shapecheck.static.statements import execute
 
         if isinstance(body, cst.Lambda):
             return evaluate(run, body.body, scope)
-        if function.owner is not None:
-            scope.names["__class__"] = function.owner
-            scope.names.setdefault("__self__", args[0] if args else NONE)
         try:
             execute(run, body.body, scope)
         except Returned as returned:
@@ -131,6 +121,23 @@ def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Valu
         return NONE
     finally:
         run.frames.pop()
+
+
+def entered(run: Run, function: Function, args: list[Any], kwargs: dict[str, Value]) -> Scope:
+    """The names that the body of a function starts with. Whoever enters takes the frame off again."""
+    body = function.node
+    if function.bound is not None:
+        args = [function.bound, *args]
+    scope = function.scope.inner()
+    symbol = function.owner.name if function.owner is not None else function.name
+    if isinstance(body, cst.Lambda) and run.frames:
+        symbol = run.frames[-1].symbol
+    run.frames.append(Frame(symbol, function.slice, function.name, id(body)))
+    parameters(run, body.params, args, kwargs, scope, function.scope)
+    if function.owner is not None and not isinstance(body, cst.Lambda):
+        scope.names["__class__"] = function.owner
+        scope.names.setdefault("__self__", args[0] if args else NONE)
+    return scope
 
 
 def _yields(node: cst.FunctionDef, slice_: Slice) -> bool:

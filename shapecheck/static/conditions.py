@@ -151,7 +151,7 @@ def known(run: Run, cond: Value) -> bool | None:
         case Cond("none", (value,)):
             if not value.optional:
                 return False
-            return run.decisions.get(("none", value.key))
+            return run.decided(("none", value.key))
         case Cond("==" | "!=" as op, (left, right)):
             same = _equal(run, left, right)
             return None if same is None else same is (op == "==")
@@ -163,9 +163,9 @@ def known(run: Run, cond: Value) -> bool | None:
 def _known_truth(run: Run, value: Unknown) -> bool | None:
     if value.name in NEVER_FOLLOWED:
         return False
-    if value.optional and run.decisions.get(("none", value.key)) is True:
+    if value.optional and run.decided(("none", value.key)) is True:
         return False
-    if value.optional and run.decisions.get(("none", value.key)) is False and not value.flag:
+    if value.optional and run.decided(("none", value.key)) is False and not value.flag:
         return True
     if value.tensor is None and not value.optional and not value.flag and value.kind in (Kind.CONSTRUCTOR, Kind.INPUT):
         return (
@@ -173,7 +173,7 @@ def _known_truth(run: Run, value: Unknown) -> bool | None:
             if value.kind is Kind.INPUT or isinstance(value.default, int | float) or value.default is MISSING
             else None
         )
-    return run.decisions.get(("truth", value.key))
+    return run.decided(("truth", value.key))
 
 
 def _equal(run: Run, left: Any, right: Any) -> bool | None:
@@ -199,12 +199,12 @@ def _equal(run: Run, left: Any, right: Any) -> bool | None:
         return False
     if run.facts.ratio(x, y) is not None and not _mentions_division(x) and not _mentions_division(y):
         return None if 1 in (x.value, y.value) else False
-    return run.decisions.get(_equality(left, right))
+    return run.decided(_equality(left, right))
 
 
 def _decided_equal(run: Run, left: Any, right: Any) -> bool | None:
     """What the path decided before: a value that is one string is no other."""
-    decided = run.decisions.get(_equality(left, right))
+    decided = run.decided(_equality(left, right))
     if decided is not None:
         return decided
     for one, other in ((left, right), (right, left)):

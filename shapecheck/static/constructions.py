@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
@@ -42,7 +42,7 @@ def constructions(subject: Subject) -> Iterator[Construction]:
                     yield found
 
 
-def _building(subject: Subject, blocks: list[Block]) -> set[str]:
+def _building(subject: Subject, blocks: Sequence[Block]) -> set[str]:
     """The classes that attend, and those that build them, however far up."""
     names = {block.name for block in subject.candidates.blocks if block.kind == "class" and block.name is not None}
     classes = [block for block in blocks if block.kind == "class" and block.name is not None]

@@ -225,9 +225,12 @@ def _lambda(run: Run, node: cst.Lambda, scope: Scope) -> Value:
 
 # -- conditions ----------------------------------------------------------------------------------------------------------
 def _conditional(run: Run, node: cst.IfExp, scope: Scope) -> Value:
+    since = len(run.asked)
     cond = evaluate(run, node.test, scope)
     answer = conditions.test(run, cond, node.test)
-    chosen = node.body if answer else node.orelse
+    chosen, other = (node.body, node.orelse) if answer else (node.orelse, node.body)
+    if isinstance(other, cst.Call):
+        run.forked(since, id(chosen), id(other))
     match cond:
         case Cond("none", _) if answer:
             return _default(run, chosen, scope)

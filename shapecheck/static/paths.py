@@ -1,13 +1,13 @@
 """A class or a function → its traces, one for each path.
 
 Paths are ordered by how many decisions they flip from the default, fewest first: depth first would never flip the early
-ones, and with a cap the late ones are what is left out.
+ones, and with a cap the late ones are what is left out. A path goes on from the last place that it shares with the one
+that it leaves.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -16,14 +16,15 @@ from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.trace import Trace
 from shapecheck.static.attributes import find_in_class
-from shapecheck.static.calls import inline, root_arguments
+from shapecheck.static.calls import Returned, entered, root_arguments
 from shapecheck.static.objects import build
 from shapecheck.static.run import Dead, Frame, GiveUp, Run
+from shapecheck.static.scope import Scope
+from shapecheck.static.snapshot import copied
+from shapecheck.static.statements import step
 from shapecheck.static.values import NONE, Class, Function, Instance, Value
 
 MOST_PATHS = 64
-MOST_WORK = 2_500  # expressions evaluated for one class, all its paths together
-NEAR = (1, 1_500)  # the same for a class that only builds or calls one that attends
 FORWARDS = ("forward", "__call__")
 
 
@@ -47,66 +48,149 @@ class Traced:
     left_out: int
 
 
-def traced(root: Root, most_paths: int = MOST_PATHS, most_work: int = MOST_WORK) -> Traced:
-    """Every path of a root, as far as the limits go."""
-    waiting: deque[dict[object, bool]] = deque([{}])
-    found: list[Trace] = []
-    work = 0
-    seed: Facts | None = None
-    while waiting and len(found) < most_paths and work < most_work:
-        forced = waiting.popleft()
-        run, trace = _path(root, forced, seed)
-        work += run.nodes
-        if seed is None:
-            seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
-        found.append(trace)
+@dataclass(frozen=True)
+class Stage:
+    """A path before a statement of forward, and how many decisions it had taken by then."""
+
+    run: Run
+    scope: Scope
+    body: Sequence[cst.CSTNode]
+    index: int
+    decided: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A path that leaves another one at a decision; `past` is the code that the other one went past for it."""
+
+    forced: dict[object, bool]
+    start: Stage | None  # None: from the very beginning
+    past: frozenset[object]
+
+
+class Paths:
+    """The paths of one root, followed as they are asked for."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.traces: list[Trace] = []
+        self._waiting = [Turn({}, None, frozenset())]
+        self._seed: Facts | None = None
+        self._work = 0  # expressions evaluated
+        self._ran: set[object] = set()
+
+    def follow(self, most_work: int, *, most_paths: int = MOST_PATHS, every: bool = False) -> Traced:
+        """The paths so far and more, as the limits allow: those that run code which no other ran, or `every` one."""
+        passed: list[Turn] = []
+        while self._waiting and len(self.traces) < most_paths and (self._work < most_work or not self.traces):
+            turn = self._waiting.pop(0)
+            if self.traces and not every and turn.past <= self._ran:
+                passed.append(turn)
+                continue
+            self._ran |= turn.past  # tried, whether or not it gets there
+            self._follow(turn)
+        self._waiting = [*passed, *self._waiting]
+        return Traced(self.root, tuple(self.traces), len(self._waiting))
+
+    def _follow(self, turn: Turn) -> None:
+        walk, result, completed = self._walked(turn)
+        run = walk.run
+        if self._seed is None:
+            self._seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
+        self.traces.append(run.finish(self.root.symbol, result, completed=completed))
+        self._ran |= run.ran
         keys = list(run.decisions)
-        last = max((keys.index(key) for key in forced if key in run.decisions), default=-1)
-        for key in keys[last + 1 :]:
-            waiting.append({**forced, key: not run.decisions[key]})
-    return Traced(root, tuple(found), len(waiting))
+        last = max((keys.index(key) for key in turn.forced if key in run.decisions), default=-1)
+        for place, key in enumerate(keys[last + 1 :], last + 1):
+            start = next((stage for stage in reversed(walk.stages) if stage.decided <= place), None)
+            past = frozenset(fork.branch for fork in run.forks if key in fork.decisions)
+            self._waiting.append(Turn({**turn.forced, key: not run.decisions[key]}, start, past))
+
+    def _walked(self, turn: Turn) -> tuple[Walk, Value, bool]:
+        """One path; walked again with what it learnt about ranks where that came too late.
+
+        The ranks that the first path found are tried for the others, and dropped where they don't fit.
+        """
+        if self._seed is not None:
+            walk = Walk(self.root, turn, self._seed)
+            ended = self._measured(walk)
+            if not walk.run.conflict:
+                return walk, *ended
+        fresh = Turn(turn.forced, None, turn.past)
+        walk = Walk(self.root, fresh, None)
+        ended = self._measured(walk)
+        if walk.run.unsettled:
+            seed = Facts(rows=dict(walk.run.facts.rows), names=dict(walk.run.facts.names))
+            built = walk.stages[0] if walk.stages else None  # no shape is at stake before forward begins
+            walk = Walk(self.root, Turn(turn.forced, built, turn.past), seed)
+            ended = self._measured(walk)
+        return walk, *ended
+
+    def _measured(self, walk: Walk) -> tuple[Value, bool]:
+        before = walk.run.nodes
+        ended = walk.go()
+        self._work += walk.run.nodes - before
+        return ended
 
 
-def _path(root: Root, forced: dict[object, bool], seed: Facts | None) -> tuple[Run, Trace]:
-    """One path; run again with what it learnt about ranks where that came too late.
+class Walk:
+    """One way through a root, from its beginning or from a stage of another path."""
 
-    The ranks that the first path found are tried for the others, and dropped where they don't fit.
-    """
-    if seed is not None:
-        run, trace = _run(Run(forced, seed=seed, assume=True), root)
-        if not run.conflict:
-            return run, trace
-    run, trace = _run(Run(forced), root)
-    if run.unsettled:
-        seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
-        run, trace = _run(Run(forced, seed=seed, assume=True), root)
-    return run, trace
+    def __init__(self, root: Root, turn: Turn, seed: Facts | None) -> None:
+        self.root = root
+        self.stages: list[Stage] = []
+        self.start = turn.start
+        if turn.start is None:
+            self.run = Run(turn.forced, seed=seed, assume=seed is not None)
+            return
+        self.run, self.scope = copied(turn.start.run, turn.start.scope)
+        self.run.forced = turn.forced
+        if seed is not None:
+            self.run.assume = True
+            self.run.facts.rows = {**seed.rows, **self.run.facts.rows}
+            self.run.facts.names = {**seed.names, **self.run.facts.names}
 
+    def go(self) -> tuple[Value, bool]:
+        """What forward returns, and whether it does."""
+        try:
+            if self.start is not None:
+                return self._forward(self.start.body, self.start.index), True
+            self.run.frames.append(Frame(self.root.symbol, self.root.of.slice, "<root>"))
+            return self._from_the_beginning(), True
+        except Dead:
+            return NONE, False
+        except (GiveUp, RecursionError):
+            return NONE, False
 
-def _run(run: Run, root: Root) -> tuple[Run, Trace]:
-    run.frames.append(Frame(root.symbol, root.of.slice, "<root>"))
-    try:
-        result = _forward(run, root.of)
-        completed = True
-    except Dead:
-        result, completed = NONE, False
-    except (GiveUp, RecursionError):
-        result, completed = NONE, False
-    return run, run.finish(root.symbol, result, completed=completed)
+    def _from_the_beginning(self) -> Value:
+        run, of = self.run, self.root.of
+        if isinstance(of, Function):
+            assert isinstance(of.node, cst.FunctionDef)
+            return self._enter(of, root_arguments(run, of.node.params, Kind.INPUT, of.name, of.scope))
+        instance = root_instance(run, of)
+        for name in FORWARDS:
+            method = find_in_class(run, of, name)
+            if isinstance(method, Function) and isinstance(method.node, cst.FunctionDef):
+                bound = Function(name, method.node, method.slice, method.scope, method.owner, instance)
+                params = method.node.params.with_changes(params=method.node.params.params[1:])
+                return self._enter(bound, root_arguments(run, params, Kind.INPUT, of.name, method.scope))
+        return NONE
 
+    def _enter(self, function: Function, arguments: dict[str, Value]) -> Value:
+        assert isinstance(function.node, cst.FunctionDef)
+        self.scope = entered(self.run, function, [], arguments)
+        return self._forward(function.node.body.body, 0)
 
-def _forward(run: Run, of: Class | Function) -> Value:
-    if isinstance(of, Function):
-        assert isinstance(of.node, cst.FunctionDef)
-        return inline(run, of, [], root_arguments(run, of.node.params, Kind.INPUT, of.name, of.scope), of.node)
-    instance = root_instance(run, of)
-    for name in FORWARDS:
-        method = find_in_class(run, of, name)
-        if isinstance(method, Function) and isinstance(method.node, cst.FunctionDef):
-            bound = Function(name, method.node, method.slice, method.scope, method.owner, instance)
-            params = method.node.params.with_changes(params=method.node.params.params[1:])
-            return inline(run, bound, [], root_arguments(run, params, Kind.INPUT, of.name, method.scope), method.node)
-    return NONE
+    def _forward(self, body: Sequence[cst.CSTNode], index: int) -> Value:
+        try:
+            for place in range(index, len(body)):
+                if place == 0 or isinstance(body[place], cst.If):  # where paths part most often
+                    run, scope = copied(self.run, self.scope)
+                    self.stages.append(Stage(run, scope, body, place, len(run.decisions)))
+                step(self.run, body[place], self.scope)
+        except Returned as returned:
+            return returned.value
+        return NONE
 
 
 def root_instance(run: Run, of: Class) -> Instance:
@@ -118,11 +202,3 @@ def root_instance(run: Run, of: Class) -> Instance:
         arguments = root_arguments(run, params, Kind.CONSTRUCTOR, of.name, init.scope)
     built = build(run, of, [], arguments, of.node)
     return built if isinstance(built, Instance) else Instance(of, ("root", of.name))
-
-
-def forwards(run: Run, of: Class) -> Iterator[Function]:
-    """The methods by which a class is called."""
-    for name in FORWARDS:
-        method = find_in_class(run, of, name)
-        if isinstance(method, Function):
-            yield method

@@ -40,6 +40,7 @@ class File:
     text: str
     project: Project
     notebook: bool = False
+    remembered: dict[object, Any] = field(default_factory=dict)  # what was worked out of its classes
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
     _seen: dict[tuple[str, int], Any] = field(default_factory=dict)
     _slices: dict[int, Slice] = field(default_factory=dict)

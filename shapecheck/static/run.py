@@ -53,6 +53,14 @@ class Frame:
     row: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Code that a path went past: which branch it is, and the decisions that kept the path from it."""
+
+    branch: object
+    decisions: frozenset[object]
+
+
 @dataclass(eq=False)
 class Run:
     """The state of one path."""
@@ -65,6 +73,9 @@ class Run:
     bound: list[Bound] = field(default_factory=list)
     divisions: list[Division] = field(default_factory=list)
     decisions: dict[object, bool] = field(default_factory=dict)
+    asked: list[object] = field(default_factory=list)  # the decisions that were looked at, in order
+    forks: list[Fork] = field(default_factory=list)  # code that this path went past
+    ran: set[object] = field(default_factory=set)  # branches that it took
     told: dict[object, str] = field(default_factory=dict)  # decision → how a message names it
     frames: list[Frame] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)  # numbers put under names while a class was built
@@ -254,11 +265,25 @@ class Run:
         if key not in self.decisions:
             self.decisions[key] = self.forced.get(key, default)
             self.told[key] = told
+        self.asked.append(key)
         return self.decisions[key]
+
+    def decided(self, key: object) -> bool | None:
+        """Which way the path went at something, where it came by it before."""
+        answer = self.decisions.get(key)
+        if answer is not None:
+            self.asked.append(key)
+        return answer
+
+    def forked(self, since: int, taken: object, passed: object) -> None:
+        """Note that the path took one branch and went past another, for the decisions looked at `since` then."""
+        self.ran.add(taken)
+        if since < len(self.asked):
+            self.forks.append(Fork(passed, frozenset(self.asked[since:])))
 
     def settled(self, value: Value) -> Value:
         """A value that the path has decided to be None is None."""
-        if isinstance(value, Unknown) and value.optional and self.decisions.get(("none", value.key)):
+        if isinstance(value, Unknown) and value.optional and self.decided(("none", value.key)):
             return Const(None)
         return value
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shapecheck.source import Source
 from shapecheck.static.analysis import Subject
-from shapecheck.static.paths import Root, traced
+from shapecheck.static.paths import Paths, Root
 from shapecheck.static.project import File, Project
 from shapecheck.static.syntax import NodePlace, problem
 from shapecheck.static.values import Class, Function
@@ -37,7 +37,7 @@ def shown(source: Source, project: Project, name: str | None = None) -> Iterator
         found = subject.file.find(name, 1 << 30)
         roots = [Root(found)] if isinstance(found, Class | Function) else []
     for root in roots:
-        result = traced(root, most_paths=1)
+        result = Paths(root).follow(1, most_paths=1)
         for trace in result.traces[:1]:
             told = ", ".join(f"{cond} is {str(value).lower()}" for cond, value in trace.decisions)
             for bound in trace.bound:

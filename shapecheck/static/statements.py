@@ -45,13 +45,16 @@ class Left(Exception):
 def execute(run: Run, body: cst.BaseSuite, scope: Scope) -> None:
     """Run a block."""
     for statement in body.body:
-        if isinstance(statement, cst.SimpleStatementLine):
-            for small in statement.body:
-                _SMALL.get(type(small), _nothing)(run, small, scope)
-        elif isinstance(statement, cst.BaseCompoundStatement):
-            _COMPOUND.get(type(statement), _nothing)(run, statement, scope)
-        else:
-            _SMALL.get(type(statement), _nothing)(run, statement, scope)
+        step(run, statement, scope)
+
+
+def step(run: Run, statement: cst.CSTNode, scope: Scope) -> None:
+    """Run one statement."""
+    if isinstance(statement, cst.SimpleStatementLine):
+        for small in statement.body:
+            _STATEMENTS.get(type(small), _nothing)(run, small, scope)
+    else:
+        _STATEMENTS.get(type(statement), _nothing)(run, statement, scope)
 
 
 def _nothing(run: Run, node: cst.CSTNode, scope: Scope) -> None:
@@ -180,6 +183,7 @@ def _expression(run: Run, node: cst.Expr, scope: Scope) -> None:
 
 # -- branches and loops --------------------------------------------------------------------------------------------------
 def _if(run: Run, node: cst.If, scope: Scope) -> None:
+    since = len(run.asked)
     value = evaluate(run, node.test, scope)
     cond = conditions.truth(run, value, node.test)
     answer = conditions.known(run, cond)
@@ -198,6 +202,8 @@ def _if(run: Run, node: cst.If, scope: Scope) -> None:
         answer = conditions.test(run, value, node.test)
     else:
         run.learn(cond, answer)
+    if _is_more(node, answer):
+        run.forked(since, (id(node), answer), (id(node), not answer))
     if answer:
         run.fallback += _not_given(cond)
         try:
@@ -220,11 +226,20 @@ def _not_given(cond: Value) -> bool:
     return False
 
 
+def _is_more(node: cst.If, answer: bool) -> bool:
+    """Whether code is passed by when a condition is answered so."""
+    if answer:
+        return node.orelse is not None or isinstance(_last(node.body), cst.Return | cst.Continue | cst.Break)
+    return not _only_raises(node.body)
+
+
 def _only_raises(body: cst.BaseSuite) -> bool:
+    return isinstance(_last(body), cst.Raise)
+
+
+def _last(body: cst.BaseSuite) -> cst.CSTNode | None:
     last = body.body[-1] if body.body else None
-    if isinstance(last, cst.SimpleStatementLine):
-        last = last.body[-1]
-    return isinstance(last, cst.Raise)
+    return last.body[-1] if isinstance(last, cst.SimpleStatementLine) else last
 
 
 def _for(run: Run, node: cst.For, scope: Scope) -> None:
@@ -339,8 +354,7 @@ def assigned(run: Run, found: Assigned, name: str) -> Value:
         try:
             for statement in found.slice.statements:
                 if isinstance(statement, cst.SimpleStatementLine):
-                    for small in statement.body:
-                        _SMALL.get(type(small), _nothing)(run, small, scope)
+                    step(run, statement, scope)
         finally:
             run.frames.pop()
         run.once[key] = scope.names.get(name, run.once[key])
@@ -348,12 +362,10 @@ def assigned(run: Run, found: Assigned, name: str) -> Value:
     return value
 
 
-_SMALL: dict[type, Any] = {
+_STATEMENTS: dict[type, Any] = {
     cst.Assign: _assign, cst.AnnAssign: _annotated, cst.AugAssign: _augmented, cst.Return: _return, cst.Raise: _raise,
     cst.Assert: _assert, cst.Expr: _expression, cst.Break: _leave, cst.Continue: _leave, cst.Del: _delete,
     cst.Import: _import, cst.ImportFrom: _import,
-}  # fmt: skip
-_COMPOUND: dict[type, Any] = {
     cst.If: _if, cst.For: _for, cst.While: _while, cst.Try: _try, cst.TryStar: _try, cst.With: _with,
     cst.FunctionDef: _define, cst.ClassDef: _define_class, cst.Match: _match,
 }  # fmt: skip
