@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import gcd
 
 
@@ -31,10 +32,15 @@ class Symbol:
     name: str = field(compare=False)
     kind: Kind = field(compare=False, default=Kind.OPAQUE)
     key: object = None
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
         if self.key is None:
             object.__setattr__(self, "key", self.name)
+        object.__setattr__(self, "_hash", hash(self.key))  # keys are nested, and looked up all the time
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return "?" if self.kind is Kind.UNKNOWN else self.name
@@ -65,10 +71,14 @@ class Dim:
     `Dim.of(3) * Dim.of(Symbol("d"))` prints `3*d`. Symbols print in the order in which they were multiplied.
     """
 
-    __slots__ = ("_hash", "_symbols", "terms")
+    __slots__ = ("_hash", "_symbols", "is_one", "terms", "value")
+    value: int | None  # the number, where this is one
+    is_one: bool
 
     def __init__(self, terms: Mapping[frozenset[tuple[Atom, int]], tuple[Monomial, int]]) -> None:
         self.terms = terms
+        self.value = 0 if not terms else terms[_NOTHING][1] if len(terms) == 1 and _NOTHING in terms else None
+        self.is_one = self.value == 1
         self._hash: int | None = None
         self._symbols: frozenset[Symbol] | None = None
 
@@ -77,7 +87,7 @@ class Dim:
         if isinstance(value, Dim):
             return value
         if isinstance(value, int):
-            return Dim({_NOTHING: ((), int(value))} if value else {})
+            return _of_int(int(value))
         return Dim({frozenset([(value, 1)]): (((value, 1),), 1)})
 
     # -- identity ---------------------------------------------------------------------------------------------------
@@ -206,18 +216,6 @@ class Dim:
 
     # -- reading ----------------------------------------------------------------------------------------------------
     @property
-    def value(self) -> int | None:
-        """The number, where this is one."""
-        if not self.terms:
-            return 0
-        term = self.terms.get(_NOTHING) if len(self.terms) == 1 else None
-        return None if term is None else term[1]
-
-    @property
-    def is_one(self) -> bool:
-        return self is ONE or (len(self.terms) == 1 and self.value == 1)
-
-    @property
     def symbol(self) -> Symbol | None:
         """The symbol, where this is one and nothing else."""
         if len(self.terms) == 1:
@@ -331,6 +329,11 @@ class Dim:
             sign = "-" if coefficient < 0 else "+" if text else ""
             text += sign + "*".join(factors)
         return text
+
+
+@lru_cache(1024)
+def _of_int(value: int) -> Dim:
+    return Dim({_NOTHING: ((), value)} if value else {})
 
 
 def _factor(atom: Atom, power: int, *, alone: bool) -> str:

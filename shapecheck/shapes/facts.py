@@ -21,7 +21,7 @@ class Facts:
     assumptions: list[str] = field(default_factory=list)
     assumed: set[object] = field(default_factory=set)  # the keys of the rows whose rank was only assumed
     quotients: dict[tuple[Dim, Dim], Dim] = field(default_factory=dict)  # (n, d) → n // d, as divisions were written
-    _known: tuple[int, int, int] = (0, 0, 0)  # how much was known when the caches were filled
+    _known: int = 0  # how much was known when the caches were filled: knowledge only grows
     _shapes: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
     _simple: dict[Dim, Dim] = field(default_factory=dict)
     _resolved: dict[Dim, Dim] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Facts:
     # -- resolving --------------------------------------------------------------------------------------------------
     def resolve(self, dim: Dim) -> Dim:
         """The size with everything put in that is known by now."""
-        if not self._touches(dim):
+        if dim.value is not None or not self._touches(dim):
             return dim
         self._fresh()
         known = self._resolved.get(dim)
@@ -48,8 +48,7 @@ class Facts:
         return known
 
     def _touches(self, dim: Dim) -> bool:
-        symbols = dim.symbols()
-        return bool(symbols) and not (symbols.isdisjoint(self.bindings) and symbols.isdisjoint(self.names))
+        return any(symbol in self.bindings or symbol in self.names for symbol in dim.symbols())
 
     def _replaced(self, dim: Dim) -> Dim:
         for _ in range(len(self.bindings) + 2):
@@ -73,7 +72,7 @@ class Facts:
 
     def _fresh(self) -> None:
         """Forget what was worked out when less was known."""
-        known = (len(self.bindings), len(self.names), len(self.rows))
+        known = len(self.bindings) + len(self.names) + len(self.rows)
         if known != self._known:
             self._known = known
             self._shapes.clear()
@@ -120,8 +119,9 @@ class Facts:
         return Shape(tuple(entries)) if changed else shape
 
     def axis(self, axis: Axis) -> Axis:
-        factors = tuple(self._factor(factor) for factor in axis.factors)
-        return axis if all(a is b for a, b in zip(factors, axis.factors, strict=True)) else Axis(factors)
+        if all(self.resolve(factor.size) is factor.size for factor in axis.factors):
+            return axis
+        return Axis(tuple(self._factor(factor) for factor in axis.factors))
 
     def _factor(self, factor: Factor) -> Factor:
         size = self.resolve(factor.size)

@@ -56,15 +56,13 @@ _ALIASES = {
 }  # fmt: skip
 
 
+_CONSTANTS: dict[str, Value] = {"None": NONE, "True": TRUE, "False": FALSE}
+
+
 def _name(run: Run, node: cst.Name, scope: Scope) -> Value:
     name = node.value
-    match name:
-        case "None":
-            return NONE
-        case "True":
-            return TRUE
-        case "False":
-            return FALSE
+    if name in _CONSTANTS:
+        return _CONSTANTS[name]
     value = scope.local(name)
     if value is None:
         value = top_level(run, name, scope)

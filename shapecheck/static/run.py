@@ -146,7 +146,7 @@ class Run:
         if len(self.steps) >= MOST_STEPS:
             raise GiveUp
         index = len(self.steps)
-        listed = shapes if isinstance(shapes, Sequence) else (shapes,)
+        listed = (shapes,) if shapes is None or isinstance(shapes, Shape) else shapes
         results = tuple(Tensor(shape, index, origin, memory, count) for count, shape in enumerate(listed))
         frame = self.frames[-1].symbol
         step = Step(index, op, self.place(node), tuple(operands), results, frame, detail, lost_by)

@@ -46,25 +46,25 @@ def _value(value: Any, memo: Memo) -> Any:
 
 
 def _seq(value: Seq, memo: Memo) -> Seq:
-    twin = memo[id(value)] = copy(value)
+    twin = memo[id(value)] = Seq([], value.is_list, value.unsure, value.fields)
     twin.items = [_value(item, memo) for item in value.items]
     return twin
 
 
 def _table(value: Table, memo: Memo) -> Table:
-    twin = memo[id(value)] = copy(value)
+    twin = memo[id(value)] = Table({}, value.open, value.key)
     twin.items = _container(value.items, memo)
     return twin
 
 
 def _instance(value: Instance, memo: Memo) -> Instance:
-    twin = memo[id(value)] = copy(value)
+    twin = memo[id(value)] = Instance(value.of, value.key, {}, value.open, value.kind)
     twin.attributes = _container(value.attributes, memo)
     return twin
 
 
 def _layer(value: Layer, memo: Memo) -> Layer:
-    twin = memo[id(value)] = copy(value)
+    twin = memo[id(value)] = Layer(value.type, {}, value.key, value.place, value.name, built_in=value.built_in)
     twin.arguments = _container(value.arguments, memo)
     twin.children, twin.table = _value(value.children, memo), _value(value.table, memo)
     return twin
@@ -75,7 +75,7 @@ def _scope(value: Scope, memo: Memo) -> Scope:
         return value  # of a file
     found: Scope | None = memo.get(id(value))
     if found is None:
-        found = memo[id(value)] = copy(value)
+        found = memo[id(value)] = Scope(value.file, value.row)
         found.names = _container(value.names, memo)
         found.parent = _scope(value.parent, memo) if value.parent is not None else None
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import libcst as cst
@@ -24,6 +24,15 @@ class SyntaxProblem:
 
     span: Span
     message: str
+
+
+_ALONE = "class _:"  # the head of a method that stands by itself
+
+
+@lru_cache(500)
+def _function(text: str) -> cst.Module:
+    """A function or method: libraries copy them from file to file, and each text is parsed once."""
+    return cst.parse_module(text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +61,7 @@ class Slice:
         for one in self.block.members:
             text = lines[one.row - self.block.row : one.end_row - self.block.row + 1]
             rows = (one.row, *range(one.row, one.end_row + 1))
-            found[one.name] = Slice(self.path, self.block, "\n".join(["class _:", *text]), rows)
+            found[one.name] = Slice(self.path, self.block, "\n".join([_ALONE, *text]), rows)
         return found
 
     def methods_of(self, of: cst.ClassDef) -> Mapping[str, Slice]:
@@ -71,7 +80,8 @@ class Slice:
     @cached_property
     def module(self) -> cst.Module:
         """Raises cst.ParserSyntaxError."""
-        return cst.parse_module(self.text)
+        is_function = self.block.kind == "def" or self.text.startswith(_ALONE)
+        return _function(self.text) if is_function else cst.parse_module(self.text)
 
     @cached_property
     def statements(self) -> tuple[cst.BaseStatement | cst.SimpleStatementLine, ...]:
@@ -107,7 +117,7 @@ class NodePlace:
     frame: str = ""  # the class or function in whose body it stands
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NodePlace) and self.node is other.node
+        return isinstance(other, NodePlace) and self.node is other.node and self.slice is other.slice
 
     def __hash__(self) -> int:
         return id(self.node)
