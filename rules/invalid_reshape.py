@@ -48,6 +48,9 @@ def check(trace: Trace) -> Iterator[Draft]:
             sizes = ", ".join(map(str, detail.new))
             times = detail.regrouping.left
             many = "another number of elements" if times is None else f"{times} times as many elements, or as few"
+            if detail.regrouping.unless is not None:
+                length, heads = detail.regrouping.unless
+                many = f"as many elements only if {length} is {heads}"
             yield Draft(
                 step.place,
                 f"{trace.shape(step.operands[0])} can't become [{sizes}]: {many}",

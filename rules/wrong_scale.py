@@ -41,9 +41,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from shapecheck.rule import Draft, Severity
-from shapecheck.shapes.attention import Attention, is_heads
+from shapecheck.shapes.attention import Attention
 from shapecheck.shapes.dim import Dim, Kind
-from shapecheck.shapes.shape import Axis, Origin
+from shapecheck.shapes.shape import Axis, Origin, is_heads
 from shapecheck.shapes.trace import Place, Scale, Scaled, Trace
 
 code, severity = "ATN013", Severity.ERROR

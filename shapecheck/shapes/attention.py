@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.reshape import Verdict
-from shapecheck.shapes.shape import Axis, Factor, Origin
+from shapecheck.shapes.shape import Axis, Origin, is_head_part, is_heads
 from shapecheck.shapes.trace import Applied, Contraction, Joined, Reshape, Scale, Scaled, Sdpa, Softmax, Step, Tensor
 
 if TYPE_CHECKING:
@@ -201,18 +201,6 @@ def _to_context(trace: Trace, softmax: Step) -> tuple[Step | None, Tensor | None
 
 
 # -- heads ---------------------------------------------------------------------------------------------------------------
-def is_heads(axis: Axis) -> bool:
-    """Whether an axis counts heads: a part, but not the last one, of what a layer gave out. 2 and 3 are packs of q, k, v."""
-    parts = [factor for factor in axis.factors if factor.part is not None]
-    return bool(parts) and all(_is_head_part(factor) for factor in axis.factors if factor.origin is not Origin.REPEAT)
-
-
-def _is_head_part(factor: Factor) -> bool:
-    if factor.origin is not Origin.LAYER or factor.part is None or factor.size.value in (1, 2, 3):
-        return False
-    return factor.part[0] < factor.part[1] - 1
-
-
 def is_tokens(axis: Axis) -> bool:
     """Whether an axis is an input's own."""
     return bool(axis.factors) and all(factor.origin is Origin.INPUT for factor in axis.factors)
@@ -276,7 +264,7 @@ def _joins_after(trace: Trace, context: Step, done: set[int]) -> Iterator[Join]:
                 if user.index not in done:
                     done.add(user.index)
                     yield join
-            elif (user.op in MOVES | MASKS | UNARY and user.op not in ("add", "sub")) or user.op in ("add", "sub"):
+            elif user.op in MOVES | MASKS | UNARY | {"cat"}:  # what was attended to in stretches is put together
                 stack.append(user)
 
 
@@ -288,7 +276,7 @@ def _join(trace: Trace, step: Step) -> Join | None:
     axes = step.detail.regrouping.axes
     if step.detail.regrouping.verdict is Verdict.REGROUPED:
         for axis in axes:
-            heads = [factor for factor in axis.factors if _is_head_part(factor)]
+            heads = [factor for factor in axis.factors if is_head_part(factor)]
             last = axis.factors[-1] if axis.factors else None
             if (
                 heads
@@ -404,7 +392,7 @@ def has_heads(trace: Trace, attention: Attention) -> bool:
     operands = attention.scores.operands[:2] if attention.scores is not None else ()
     shapes = [trace.shape(operand) for operand in operands]
     return any(
-        _is_head_part(factor) for shape in shapes if shape is not None for factor in shape.factors()
+        is_head_part(factor) for shape in shapes if shape is not None for factor in shape.factors()
     )  # fmt: skip
 
 

@@ -11,9 +11,9 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shapecheck.shapes.dim import ONE, Dim, Kind, product
+from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
-from shapecheck.shapes.shape import Axis, Factor, Origin
+from shapecheck.shapes.shape import Axis, Factor, Origin, is_heads
 
 
 class Verdict(enum.Enum):
@@ -32,6 +32,7 @@ class Regrouping:
     left: Dim | None = None  # SCRAMBLED: the size that stands there. UNEQUAL: how many times too many or too few
     need: Dim | None = None
     splits: tuple[tuple[object, tuple[Factor, ...]], ...] = ()  # the parts that a factor was cut into
+    unless: tuple[Dim, Dim] | None = None  # UNEQUAL: a length and a number of heads that would have to be the same
 
 
 def regroup(
@@ -50,7 +51,13 @@ def regroup(
             return Regrouping(Verdict.UNEQUAL, axes)
         if ratio is not None:
             return Regrouping(Verdict.UNEQUAL, axes, left=ratio)
-        if _balance(total_old, total_new, facts) is False:
+        equation = _solved(total_old, total_new, facts)
+        if equation is None:
+            return Regrouping(Verdict.UNKNOWN, axes)
+        symbol, size = equation
+        if _length_for_heads(old, symbol, size, facts):
+            return Regrouping(Verdict.UNEQUAL, axes, unless=(facts.resolve(Dim.of(symbol)), size))
+        if not facts.bind(symbol, size):
             return Regrouping(Verdict.UNKNOWN, axes)
     return _align(old, [facts.simplify(size) for size in new], facts, fresh, ordered=ordered)
 
@@ -63,11 +70,18 @@ def _fraction(a: Dim, b: Dim, facts: Facts) -> bool:
     return frozenset(a.monomial[0]) == frozenset(b.monomial[0]) and a.monomial[1] != b.monomial[1]
 
 
-def _balance(a: Dim, b: Dim, facts: Facts) -> bool:
-    """Read the reshape as an equation: bind the one free symbol that makes both totals equal."""
+def _length_for_heads(old: Sequence[Axis], symbol: Symbol, size: Dim, facts: Facts) -> bool:
+    """Whether the equation makes an input's length the number of heads that stand beside it: nobody means that."""
+    lengths = [axis for axis in old if len(axis.factors) == 1 and axis.factors[0].origin is Origin.INPUT]
+    is_length = any(facts.resolve(axis.size).symbol == symbol for axis in lengths)
+    return is_length and any(is_heads(axis) and facts.same(axis.size, size) for axis in old)
+
+
+def _solved(a: Dim, b: Dim, facts: Facts) -> tuple[Symbol, Dim] | None:
+    """The reshape as an equation: the one free symbol, and what it must be for both totals to be equal."""
     a, b = facts.simplify(a), facts.simplify(b)
     if a.monomial is None or b.monomial is None:
-        return False
+        return None
     left, right = dict(a.monomial[0]), dict(b.monomial[0])
     for atom in list(left):
         shared = min(left[atom], right.get(atom, 0))
@@ -90,7 +104,7 @@ def _balance(a: Dim, b: Dim, facts: Facts) -> bool:
             if value is not None and not value.is_one:
                 free.append((order[symbol.kind], len(lhs.monomial[0]) if lhs.monomial else 0, symbol, value))
     free.sort(key=lambda entry: entry[:2])
-    return bool(free) and facts.bind(free[0][2], free[0][3])
+    return free[0][2:] if free else None
 
 
 def _align(

@@ -139,3 +139,16 @@ class Shape:
 def is_opaque(axes: Iterable[Axis]) -> bool:
     """Whether some size is unknown."""
     return any(symbol.kind is Kind.UNKNOWN for axis in axes for symbol in axis.size.symbols())
+
+
+def is_heads(axis: Axis) -> bool:
+    """Whether an axis counts heads: a part, but not the last one, of what a layer gave out. 2 and 3 are packs of q, k, v."""
+    parts = [factor for factor in axis.factors if factor.part is not None]
+    return bool(parts) and all(is_head_part(factor) for factor in axis.factors if factor.origin is not Origin.REPEAT)
+
+
+def is_head_part(factor: Factor) -> bool:
+    """Whether a factor alone counts heads."""
+    if factor.origin is not Origin.LAYER or factor.part is None or factor.size.value in (1, 2, 3):
+        return False
+    return factor.part[0] < factor.part[1] - 1
