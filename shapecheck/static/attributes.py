@@ -102,8 +102,9 @@ def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Val
         return _bind(run, found, owner, node)
     if found is not None:
         return found
-    if LAYER in owner.attributes and name in ("weight", "bias"):
-        return _of_layer(run, owner.attributes[LAYER], name, node)
+    layer = owner.attributes.get(LAYER)
+    if isinstance(layer, Layer) and (name in ("weight", "bias") or name in layer.arguments):
+        return _of_layer(run, layer, name, node)
     if name == "training":
         return Unknown(("training",), "training", flag=True)
     if name == "__class__":
@@ -278,8 +279,9 @@ def _is_overload(node: cst.FunctionDef) -> bool:
 
 # -- layers --------------------------------------------------------------------------------------------------------------
 def _of_layer(run: Run, owner: Layer, name: str, node: cst.CSTNode) -> Value:
-    if name in owner.arguments:
-        return owner.arguments[name]  # type: ignore[no-any-return]
+    given = owner.arguments.get(name)
+    if given is not None and not (name == "bias" and given != NONE and not isinstance(given, Tensor)):
+        return given  # type: ignore[no-any-return]
     if owner.table is not None and name in owner.table.items:
         return owner.table.items[name]
     if name in ("weight", "bias"):

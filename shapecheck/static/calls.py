@@ -11,7 +11,7 @@ from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.attributes import LAYER, find_in_class, is_module
 from shapecheck.static.builtins import BUILTINS
-from shapecheck.static.objects import TABLE, build
+from shapecheck.static.objects import TABLE, build, derive, derived_layer
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named, tensors_in
 from shapecheck.static.run import DEEPEST_CALL, Frame, Run
 from shapecheck.static.scope import Scope
@@ -195,6 +195,9 @@ def _call_instance(run: Run, instance: Instance, args: list[Any], kwargs: dict[s
         if isinstance(found, Function):
             bound = Function(name, found.node, found.slice, found.scope, found.owner, instance)
             return inline(run, bound, args, kwargs, node)
+    layer = derived_layer(instance)
+    if layer is not None:
+        return apply_layer(run, layer, args, kwargs, node)
     return opaque(run, Unknown(instance.key, instance.of.name), args, kwargs, node)
 
 
@@ -218,15 +221,10 @@ def _call_method(
 def _call_super(
     run: Run, owner: Super, name: str, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode
 ) -> Value:
-    from shapecheck.static.attributes import external_bases
-
     if name == "__init__" and isinstance(owner.bound, Instance):
-        bases = external_bases(run, owner.bound.of)
-        layer = next((base.rsplit(".", 1)[-1] for base in bases if layer_named(base)), None)
-        if layer is not None:  # a class derived from nn.Linear is one
-            owner.bound.attributes[LAYER] = build_layer(run, layer, args, kwargs, node)
+        derive(run, owner.bound, args, kwargs, node)
     if name == "forward" and isinstance(owner.bound, Instance) and LAYER in owner.bound.attributes:
-        return apply_layer(run, owner.bound.attributes[LAYER], args, kwargs, node)
+        return apply_layer(run, derived_layer(owner.bound) or owner.bound.attributes[LAYER], args, kwargs, node)
     if name == "__getitem__" and isinstance(owner.bound, Instance) and TABLE in owner.bound.attributes and args:
         return item(run, owner.bound.attributes[TABLE], args[0], node)
     if name == "get" and len(args) > 1 and isinstance(args[1], Function):  # a registry that falls back on this

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import libcst as cst
 
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Size
-from shapecheck.static.attributes import decorators, external_bases, find_in_class, is_module, lineage
-from shapecheck.static.run import DEEPEST_CALL, Run
+from shapecheck.static.attributes import LAYER, decorators, external_bases, find_in_class, is_module, lineage
+from shapecheck.static.run import DEEPEST_CALL, Dead, Run
 from shapecheck.static.values import (
     MISSING,
     NONE,
     Class,
     Function,
     Instance,
+    Layer,
     Many,
     Num,
     Seq,
@@ -59,12 +62,43 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
         if isinstance(post, Function):
             call(run, Function("__post_init__", post.node, post.slice, post.scope, post.owner, instance), [], {}, node)
         return instance
+    if derive(run, instance, args, kwargs, node):
+        return instance
     if args and isinstance(args[0], Table) and external_bases(run, of) & _DICTS:
         instance.attributes[TABLE] = args[0]
     if is_module(run, of) or not (args or kwargs):
         return instance
     instance.open = True
     return instance
+
+
+def derive(run: Run, instance: Instance, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> bool:
+    """Make an object of a class derived from a layer of torch.nn one of that layer; whether it is derived from one."""
+    from shapecheck.static.calls import build_layer
+    from shapecheck.static.ops import layer_named
+
+    bases = sorted(external_bases(run, instance.of))
+    layer = next((base.rsplit(".", 1)[-1] for base in bases if layer_named(base)), None)
+    if layer is None or layer in ("Module", "Parameter"):
+        return False
+    instance.attributes[LAYER] = build_layer(run, layer, args, kwargs, node)
+    return True
+
+
+def derived_layer(instance: Instance) -> Layer | None:
+    """The layer that an object is; one derived from Sequential runs what was given to it and what became its attributes."""
+    layer = instance.attributes.get(LAYER)
+    if not isinstance(layer, Layer) or layer.type != "Sequential" or layer.children is None:
+        return layer if isinstance(layer, Layer) else None
+    own = [value for name, value in instance.attributes.items() if name != LAYER]
+    children = [*layer.children.items, *(value for value in own if isinstance(value, Layer | Instance))]
+    unsure = layer.children.unsure or any(isinstance(value, Unknown) and not _is_read(value) for value in own)
+    return replace(layer, children=Seq(children, is_list=True, unsure=unsure))
+
+
+def _is_read(value: Unknown) -> bool:
+    """Whether an attribute is one that nobody set: it was only asked for."""
+    return isinstance(value.key, tuple) and value.key[:1] == ("attribute",)
 
 
 def _note_sizes(
@@ -186,11 +220,16 @@ def open_object(run: Run, of: Class, key: object) -> Instance:
     if isinstance(init, Function) and isinstance(init.node, cst.FunctionDef):
         given = root_arguments(run, _without_self(init.node.params), Kind.CONFIG, str(key), init.scope)
         given = {name: value for name, value in given.items() if name not in names}
-        inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), [], given, init.node)
+        with suppress(Dead):  # whoever handed it in got past its checks
+            inline(
+                run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), [], given, init.node
+            )
     for name in ("__post_init__", "validate", "validate_architecture"):
         found = find_in_class(run, of, name)
         if isinstance(found, Function):
-            inline(run, Function(name, found.node, found.slice, found.scope, found.owner, instance), [], {}, found.node)
+            bound = Function(name, found.node, found.slice, found.scope, found.owner, instance)
+            with suppress(Dead):
+                inline(run, bound, [], {}, found.node)
     return instance
 
 
