@@ -93,6 +93,7 @@ class Run:
     guarded: list[Any] = field(default_factory=list)
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
+    stretches: dict[Symbol, Axis] = field(default_factory=dict)  # the size of each of many stretches → the axis cut
     fallback: int = 0  # inside how many defaults for what wasn't given
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(

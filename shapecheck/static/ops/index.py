@@ -43,16 +43,35 @@ def index(call: Call) -> Value:
         raise Lost("index")
     taken = _Taken(call, tensor)
     entries = [*taken.apply(front, shape.entries[:ahead]), *shape.entries[ahead:end]]
-    entries += taken.apply(back, shape.entries[end:])
+    entries += taken.apply(back, shape.entries[end:], len(entries))
     memory = taken.memory if taken.memory is not None else None
     if taken.advanced is not None:
-        return _gathered(call, tensor, entries, taken)
+        return _gathered(call, tensor, entries, taken, together=_stand_together(keys))
     return call.emit([tensor], Shape(tuple(entries)), op="index", memory=memory, origin=tensor.origin)
 
 
 def _is_whole(key: Any) -> bool:
     """Whether a key is a plain `:`."""
     return isinstance(key, Seq) and key.fields == ("slice",) and all(bound == NONE for bound in key.items)
+
+
+def _stand_together(keys: list[Any]) -> bool:
+    """Whether the tensors among the keys are neighbours: then what they gather stays in their place.
+
+    A number is none of them: torch takes it out before it looks at the others, where NumPy doesn't.
+    """
+    left = [key for key in keys if not _is_number(key)]
+    places = [place for place, key in enumerate(left) if not _keeps_axis(key)]
+    return places == list(range(places[0], places[-1] + 1))
+
+
+def _keeps_axis(key: Any) -> bool:
+    return isinstance(key, Const) or (isinstance(key, Seq) and key.fields == ("slice",))
+
+
+def _is_number(key: Any) -> bool:
+    """Whether a key is one index; what isn't known but no argument of forward counts as one."""
+    return isinstance(key, Num) or (isinstance(key, Unknown) and key.tensor is None and key.kind is not Kind.INPUT)
 
 
 def _consumes(key: Any) -> int:
@@ -69,7 +88,8 @@ class _Taken:
         self.memory = tensor.memory
         self.advanced: list[tuple[int, Tensor]] | None = None
 
-    def apply(self, keys: list[Any], entries: tuple[Entry, ...]) -> list[Entry]:
+    def apply(self, keys: list[Any], entries: tuple[Entry, ...], before: int = 0) -> list[Entry]:
+        """What is left of `entries`, which come after `before` others."""
         left = list(entries)
         found: list[Entry] = []
         for key in keys:
@@ -80,7 +100,7 @@ class _Taken:
                 raise Lost("index")
             axis = left.pop(0)
             assert isinstance(axis, Axis)
-            found += self._one(key, axis, len(found))
+            found += self._one(key, axis, before + len(found))
         return found
 
     def _one(self, key: Any, axis: Axis, place: int) -> list[Entry]:
@@ -91,18 +111,25 @@ class _Taken:
                 step = number(key.items[2])
                 self.memory = cut_memory(self.memory, axis, kept, stepped=step is not None and not step.is_one)
             return [kept]
-        if isinstance(key, Num) or (isinstance(key, Unknown) and key.tensor is None and key.kind is not Kind.INPUT):
+        if _is_number(key):
             self.memory = cut_memory(self.memory, axis, None)
             return []
-        tensor = run.tensor(key, self.call.node)
+        tensor = self._listed(key) if isinstance(key, Seq) else run.tensor(key, self.call.node)
         if tensor is None:
             raise Lost("index")
         self.advanced = [*(self.advanced or []), (place, tensor)]
         return []
 
+    def _listed(self, key: Seq) -> Tensor | None:
+        """A list of numbers is an index by a tensor as long as it is."""
+        if not key.plain or not all(isinstance(item, Num) for item in key.items):
+            return None
+        shape = Shape((self.call.axis(Dim.of(len(key.items)), Origin.CREATED),))
+        return self.call.emit([], shape, op="create", origin=Origin.CREATED)
 
-def _gathered(call: Call, tensor: Tensor, entries: list[Entry], taken: _Taken) -> Value:
-    """An index by tensors: their shape, broadcast, stands where the first of them stood."""
+
+def _gathered(call: Call, tensor: Tensor, entries: list[Entry], taken: _Taken, *, together: bool) -> Value:
+    """An index by tensors: their shape, broadcast, stands where the first of them stood, in front if they are apart."""
     assert taken.advanced is not None
     shape: Shape | None = call.run.shape(taken.advanced[0][1])
     for _, other in taken.advanced[1:]:
@@ -110,7 +137,7 @@ def _gathered(call: Call, tensor: Tensor, entries: list[Entry], taken: _Taken) -
             shape, _ = broadcast(call.run, shape, call.run.shape(other))
     if shape is None or (shape.row is not None and any(isinstance(entry, Row) for entry in entries)):
         raise Lost("index by tensor")
-    place = taken.advanced[0][0]
+    place = taken.advanced[0][0] if together else 0
     fresh = tuple(
         Axis(tuple(call.run.fresh(factor.size, None) for factor in entry.factors)) if isinstance(entry, Axis) else entry
         for entry in shape.entries
@@ -308,6 +335,8 @@ def split(call: Call) -> Value:
         return _parts(call, tensor, shape, dim, [Dim.of(min(part, whole - start)) for start in range(0, whole, part)])
     place = shape.position(dim)
     assert place is not None
+    if (symbol := size.symbol) is not None:
+        call.run.stretches.setdefault(symbol, axis)
     element = call.emit([tensor], shape.put(place, Axis((part_of(call.run, axis, size),))), op="index")
     return Seq([Many(element, count)])
 
@@ -363,6 +392,9 @@ def cat(call: Call) -> Value:
     if many:
         size = count if count is not None else run.unknown_size()
         axis = Axis((run.fresh(size, None, Origin.LIST), *known[0].factors))
+        symbol = known[0].size.symbol
+        if symbol in run.stretches and len(tensors) == 1:  # all the stretches that an axis was cut into
+            axis = run.axis(run.stretches[symbol].size, _origin([run.stretches[symbol]]))
         shape = shapes[0].put(place, axis)
         return call.emit(tensors, shape, Joined(axis, size), op="cat", memory=in_order(run, shape))
     total = Dim.of(0)

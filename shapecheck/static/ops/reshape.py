@@ -186,7 +186,7 @@ def _fit(run: Run, shape: Shape, sizes: list[Any], what: str) -> Shape:
     assert row is not None
     behind = [entry for entry in shape.entries if isinstance(entry, Axis)]
     if shape.entries.index(row) != 0:
-        return shape
+        return _close(run, shape, sizes)
     total = product([axis.size for axis in behind])
     named = [size for size in sizes if isinstance(size, Dim) and size.value != -1]
     minus = len(named) < len(sizes)
@@ -204,6 +204,32 @@ def _fit(run: Run, shape: Shape, sizes: list[Any], what: str) -> Shape:
                 run.close(row, axes)
                 return run.facts.shape(shape)
     return run.ranked(shape, None, what)
+
+
+def _close(run: Run, shape: Shape, sizes: list[Any]) -> Shape:
+    """A shape with a row between its axes: without the row, where what stands behind it is what the sizes end in.
+
+    `[t, *x, 3*d]` to [t, 3, heads, -1] has two axes, since 3*heads divides 3*d; one axis more would be mixed into the -1.
+    """
+    row = shape.row
+    assert row is not None
+    place = shape.entries.index(row)
+    front, rest = sizes[:place], sizes[place:]
+    behind = product([entry.size for entry in shape.entries[place + 1 :] if isinstance(entry, Axis)])
+    if not all(run.facts.kinds(size) == {Kind.INPUT} for size in front) or place == len(shape.entries) - 1:
+        return shape
+    named = product([size for size in rest if size.value != -1])
+    whole = behind.known and run.facts.same(named, behind)
+    if len(rest) > 1 and (whole or (rest[-1].value == -1 and _divides(run, named, behind))):
+        run.close(row, ())
+        return run.facts.shape(shape)
+    return shape
+
+
+def _divides(run: Run, part: Dim, whole: Dim) -> bool:
+    """Whether features are cut into parts of which one has no number: `heads` of d_model, when d_model // heads was written."""
+    quotient = run.facts.divide(whole, part)
+    return quotient is not None and not part.is_one and run.facts.kinds(part) <= {Kind.CONSTRUCTOR, Kind.CONFIG}
 
 
 def _split_memory(memory: tuple[object, ...] | None, regrouping: Regrouping) -> tuple[object, ...] | None:
