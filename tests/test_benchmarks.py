@@ -43,6 +43,12 @@ INAPPLICABLE = {
     "the width is a default": ("undivided width", "dim // num_heads", "head_dim or dim // num_heads"),
     "the class refuses it": ("undivided width", "dim % num_heads == 0", "self.head_dim * num_heads == dim"),
     "only the keys move": ("merge without transpose", "(attn @ v).transpose(1, 2)", "(attn @ v)"),
+    "one query pools": ("merge without transpose", "class Attention", "class AttentionPool"),
+    "a chosen function attends": (
+        "merge without transpose",
+        "x = (attn @ v).transpose(1, 2)",
+        "x = attention_interface(attn, v); x = x.transpose(1, 2)",
+    ),
     "the keys are normalised": ("softmax axis", "((q * self.scale) @ k.transpose(-2, -1))", "k"),
     "another axis already": ("softmax axis", "dim=-1", "dim=1"),
     "it initialises a parameter": ("inverse scale", "self.scale =", "self.deviation ="),
@@ -50,6 +56,19 @@ INAPPLICABLE = {
         "dropped guard",
         'assert dim % num_heads == 0, "½ a head is no head"',
         "if dim % num_heads and not flexible: raise ValueError",
+    ),
+    "the division is only a default": (
+        "dropped guard",
+        "self.scale =",
+        'self.head_dim = getattr(config, "head_dim", self.head_dim); self.scale =',
+    ),
+    "who builds it guards too": (
+        "dropped guard",
+        "class Attention(nn.Module):",
+        (
+            "class Block(nn.Module):\n    def __init__(self, dim, heads, num_heads):\n        assert not dim % num_heads\n"
+            "        self.attn = Attention(dim, num_heads)\n\nclass Attention(nn.Module):"
+        ),
     ),
 }
 

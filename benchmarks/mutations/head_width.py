@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mutations.attention import HEADS, WIDTH_OF_HEAD, Attention, called, last_name
+from mutations.attention import HEADS, WIDTH_OF_HEAD, Attention, called, calls, last_name
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ def head_widths(attention: Attention, method: ast.FunctionDef) -> Iterator[HeadW
     for node in ast.walk(method):
         match node:
             case ast.BinOp(left, ast.FloorDiv(), right) if _is_width(left) and _is_heads(right):
-                if not _is_default_or_check(attention, node):
-                    yield HeadWidth(node, last_name(left), last_name(right), _target(attention.parents[node]))
+                target = _target(attention.parents[node])
+                if not _is_default_or_check(attention, node) and not _is_only_a_default(attention, target):
+                    yield HeadWidth(node, last_name(left), last_name(right), target)
 
 
 def guards(attention: Attention, width: HeadWidth) -> Iterator[Guard]:
@@ -75,6 +76,12 @@ def _is_default_or_check(attention: Attention, node: ast.AST) -> bool:
         if isinstance(parent, ast.Call) and called(parent) in ("getattr", "default"):
             return True
     return False
+
+
+def _is_only_a_default(attention: Attention, target: str | None) -> bool:
+    """Is the name that it goes by what `getattr(config, "head_dim", …)` falls back on?"""
+    defaults = (call.args[2] for call in calls(attention.node) if called(call) == "getattr" and len(call.args) == 3)
+    return target is not None and target in map(last_name, defaults)
 
 
 def _target(parent: ast.AST) -> str | None:

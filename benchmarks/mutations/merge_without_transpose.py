@@ -1,4 +1,7 @@
-"""`context.transpose(1, 2).reshape(b, t, dim)` → `context.reshape(b, t, dim)`, after the attention."""
+"""`context.transpose(1, 2).reshape(b, t, dim)` → `context.reshape(b, t, dim)`, after the attention.
+
+Not where one query pools (an axis of 1 may stand anywhere), nor after a function that may have moved the heads itself.
+"""
 
 import ast
 import re
@@ -15,6 +18,8 @@ def sites(attention: Attention) -> Sites:
     module = attention.module
     for name, method in attention.methods.items():
         end = attention.attends.get(name, 0)
+        if attention.pools or _is_handed_on(attention, method, end):
+            continue
         if not attention.has_heads or not (end or re.search(r"merge|combine", name)):
             continue
         for call in calls(method):
@@ -24,6 +29,14 @@ def sites(attention: Attention) -> Sites:
                     if move is not None and module.end(move) > end:
                         assert isinstance(move.func, ast.Attribute)
                         yield move.lineno, (module.replace(move, move.func.value),)
+
+
+def _is_handed_on(attention: Attention, method: ast.FunctionDef, end: int) -> bool:
+    """Does a function that is chosen elsewhere attend last? It may have put the heads back by itself."""
+    return any(
+        re.search(r"attention_(interface|fn|func)|_attn_f", called(call)) and attention.module.end(call) == end
+        for call in calls(method)
+    )
 
 
 def _move(value: ast.expr) -> ast.Call | None:
