@@ -77,6 +77,7 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
             case "div" if b.terms:
                 return Real(scale_of(a) * scale_of(b) ** Fraction(-1))
         return unknown(run, node)
+    left, right = left if a is None else Num(a), right if b is None else Num(b)
     if (
         isinstance(left, Unknown)
         and isinstance(right, Unknown)
@@ -170,9 +171,9 @@ def _in_sight(symbol: Symbol) -> bool:
 
 
 def truncated(run: Run, scale: Scale, node: cst.CSTNode) -> Value:
-    """`int(a / b)`: the whole part of a float."""
+    """`int(a / b)`: the whole part of a float. One that has no formula is a size all the same: equal to itself."""
     if not scale.known or scale.learnt:
-        return unknown(run, node)
+        return Num(Dim.of(Symbol("?", Kind.OPAQUE, ("whole", run.key(node)))))
     if not scale.powers:
         return Num(Dim.of(int(scale.coefficient)))
     above = below = ONE

@@ -11,6 +11,7 @@ from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.attributes import LAYER, find_in_class, is_module
 from shapecheck.static.builtins import BUILTINS
+from shapecheck.static.caches import updated
 from shapecheck.static.objects import TABLE, build, derive, derived_layer
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named, tensors_in
 from shapecheck.static.run import DEEPEST_CALL, Frame, Run
@@ -66,6 +67,8 @@ def call(
             return _call_external(run, path, args, kwargs, node, scope)
         case Method():
             return _call_method(run, function, args, kwargs, node, scope)
+        case Unknown(name="update") if (grown := updated(run, args, node)) is not None:
+            return grown
     return opaque(run, function, args, kwargs, node)
 
 
@@ -288,8 +291,8 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
         optional = default is None or "None" in text or "Optional" in text
         flag = isinstance(default, bool) or text.strip() == "bool"
         named = text.strip().strip("'\"") or (_config_class(scope) if name == "config" else "")
-        if kind is Kind.CONSTRUCTOR and named.split("[")[0].isidentifier():
-            of = _annotated(run, named, scope)
+        if kind is Kind.CONSTRUCTOR and not (optional and "|" in named):
+            of = _annotated(run, named.split("|")[0].strip(), scope)  # of several configs one stands for all
             if of is not None and not is_module(run, of):
                 found[name] = open_object(run, of, (owner, name))
                 continue

@@ -134,7 +134,7 @@ def known(run: Run, cond: Value) -> bool | None:
                 return bool(value)
             if (function := dim.function) is not None and function.name == "%":
                 return False if not run.facts.owes(*function.arguments) else None
-            return None if function is not None else True
+            return None if function is not None and function.name != "//" else True  # a size, divided or not, isn't 0
         case Real():
             return True
         case Unknown():

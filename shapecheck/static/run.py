@@ -256,7 +256,9 @@ class Run:
     def name_size(self, dim: Dim, name: str) -> None:
         """Call a size of an input as the source does: `b, t, _ = x.shape`."""
         symbol = dim.symbol
-        if symbol is not None and symbol.kind in (Kind.INPUT, Kind.UNKNOWN) and symbol not in self.facts.names:
+        if symbol is None or symbol in self.facts.names:
+            return
+        if symbol.kind in (Kind.INPUT, Kind.UNKNOWN) or symbol.name == "?":
             if not name.startswith("_"):
                 self.facts.names[symbol] = name
 

@@ -262,7 +262,7 @@ def _for(run: Run, node: cst.For, scope: Scope) -> None:
             added = sequence.items[length:]
             if added:
                 count = many.count if many and len(added) == 1 else None
-                sequence.items[length:] = [Many(added[0], count)]
+                sequence.items[length:] = [one if isinstance(one, Many) else Many(one, count) for one in added]
     if node.orelse is not None:
         execute(run, node.orelse.body, scope)
 
