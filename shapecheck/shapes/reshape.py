@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol, product
+from shapecheck.shapes.dim import ONE, Dim, Kind, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Factor, Origin, is_heads
 
@@ -51,13 +51,10 @@ def regroup(
             return Regrouping(Verdict.UNEQUAL, axes)
         if ratio is not None:
             return Regrouping(Verdict.UNEQUAL, axes, left=ratio)
-        equation = _solved(total_old, total_new, facts)
-        if equation is None:
-            return Regrouping(Verdict.UNKNOWN, axes)
-        symbol, size = equation
-        if _length_for_heads(old, symbol, size, facts):
-            return Regrouping(Verdict.UNEQUAL, axes, unless=(facts.resolve(Dim.of(symbol)), size))
-        if not facts.bind(symbol, size):
+        unless = length_for_heads(old, total_new, facts)
+        if unless is not None:
+            return Regrouping(Verdict.UNEQUAL, axes, unless=unless)
+        if _balance(total_old, total_new, facts) is False:
             return Regrouping(Verdict.UNKNOWN, axes)
     return _align(old, [facts.simplify(size) for size in new], facts, fresh, ordered=ordered)
 
@@ -70,18 +67,26 @@ def _fraction(a: Dim, b: Dim, facts: Facts) -> bool:
     return frozenset(a.monomial[0]) == frozenset(b.monomial[0]) and a.monomial[1] != b.monomial[1]
 
 
-def _length_for_heads(old: Sequence[Axis], symbol: Symbol, size: Dim, facts: Facts) -> bool:
-    """Whether the equation makes an input's length the number of heads that stand beside it: nobody means that."""
-    lengths = [axis for axis in old if len(axis.factors) == 1 and axis.factors[0].origin is Origin.INPUT]
-    is_length = any(facts.resolve(axis.size).symbol == symbol for axis in lengths)
-    return is_length and any(is_heads(axis) and facts.same(axis.size, size) for axis in old)
+def length_for_heads(axes: Sequence[Axis], total: Dim, facts: Facts) -> tuple[Dim, Dim] | None:
+    """A length and a number of heads beside it that must be the same for `axes` to hold `total` elements.
+
+    Nobody means that: it is how a merge shows that took its sizes from axes in the wrong order.
+    """
+    heads = [axis.size for axis in axes if is_heads(axis)]
+    for place, axis in enumerate(axes) if heads else ():
+        if place and all(factor.origin is Origin.INPUT for factor in axis.factors) and not axis.is_one:
+            others = product([other.size for other in axes if other is not axis])
+            wanted = facts.divide(total, others)
+            if wanted is not None and any(facts.same(wanted, size) for size in heads):
+                return facts.resolve(axis.size), wanted
+    return None
 
 
-def _solved(a: Dim, b: Dim, facts: Facts) -> tuple[Symbol, Dim] | None:
-    """The reshape as an equation: the one free symbol, and what it must be for both totals to be equal."""
+def _balance(a: Dim, b: Dim, facts: Facts) -> bool:
+    """Read the reshape as an equation: bind the one free symbol that makes both totals equal."""
     a, b = facts.simplify(a), facts.simplify(b)
     if a.monomial is None or b.monomial is None:
-        return None
+        return False
     left, right = dict(a.monomial[0]), dict(b.monomial[0])
     for atom in list(left):
         shared = min(left[atom], right.get(atom, 0))
@@ -104,7 +109,7 @@ def _solved(a: Dim, b: Dim, facts: Facts) -> tuple[Symbol, Dim] | None:
             if value is not None and not value.is_one:
                 free.append((order[symbol.kind], len(lhs.monomial[0]) if lhs.monomial else 0, symbol, value))
     free.sort(key=lambda entry: entry[:2])
-    return free[0][2:] if free else None
+    return bool(free) and facts.bind(free[0][2], free[0][3])
 
 
 def _align(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
-from shapecheck.shapes.shape import Axis, Origin, Row, Shape
+from shapecheck.shapes.reshape import length_for_heads
+from shapecheck.shapes.shape import Axis, Origin, Row, Shape, is_heads
 from shapecheck.shapes.trace import Applied, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.einops import rearrange_layer
@@ -93,7 +94,7 @@ def projected(
         raise Lost(layer_.type)
     clash = ratio = None
     if takes is not None:
-        clash = mismatch(run, takes, got)
+        clash = mismatch(run, takes, got) or _length_among_features(run, takes, got, shape)
         ratio = run.facts.ratio(takes, got.size) if clash else None
     shape = shape.put(place, run.axis(gives, Origin.LAYER))
     detail = Applied(
@@ -126,6 +127,15 @@ def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
     if Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]:
         run.facts.equate(a, b)
     return False
+
+
+def _length_among_features(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
+    """Whether features hold a length where the layer's width has the heads, which are an axis of their own."""
+    others = [entry for entry in shape.entries if isinstance(entry, Axis) and entry is not got and is_heads(entry)]
+    if not others or len(got.factors) < 2:
+        return False
+    parts = [*(Axis((factor,)) for factor in got.factors)]
+    return length_for_heads([others[0], *parts], others[0].size * takes, run.facts) is not None
 
 
 def _free(run: Run, a: Dim, b: Dim) -> bool:

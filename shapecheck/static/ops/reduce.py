@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Shape
-from shapecheck.shapes.trace import Softmax, Tensor
+from shapecheck.shapes.trace import Reduced, Softmax, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import run_broadcast
 from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
@@ -60,12 +60,12 @@ def reduction(call: Call) -> Value:
         shape, _ = run_broadcast(call, tensor, both)
         return call.emit([tensor, both], shape, op="maximum" if call.name == "max" else "minimum")
     if value is None or value == NONE or (spread and isinstance(value, Const)):
-        return call.emit([tensor], Shape(()), op="reduce")
+        return call.emit([tensor], Shape(()), Reduced(call.name), op="reduce")
     if pair and not isinstance(value, Num | Unknown):
         raise Lost(call.name)
     values = value.items if isinstance(value, Seq) else [value]
     if not values:  # dim=() means every axis
-        return call.emit([tensor], Shape(()), op="reduce")
+        return call.emit([tensor], Shape(()), Reduced(call.name), op="reduce")
     indices = [number(one) for one in values]
     known = [dim.value for dim in indices if dim is not None and dim.value is not None]
     if len(known) != len(values):
@@ -81,7 +81,7 @@ def reduction(call: Call) -> Value:
     if pair:
         step = call.run.step("reduce", call.node, [tensor], [result, result])
         return Seq(list(step.results), fields=("values", "indices"))
-    return call.emit([tensor], result, op="reduce")
+    return call.emit([tensor], result, Reduced(call.name), op="reduce")
 
 
 @op("sort", "topk", "cummax", "cummin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shapecheck.shapes.dim import ONE, Dim, Kind, product
+from shapecheck.shapes.dim import ONE, Dim, Kind, common_factor, product
 from shapecheck.shapes.reshape import HELD, Regrouping, Verdict, regroup
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Reshape, Tensor
@@ -127,7 +127,9 @@ def _reduced(a: Dim, b: Dim) -> tuple[Dim, Dim]:
     """A fraction of two products with the factors in common taken out."""
     if a.monomial is None or b.monomial is None:
         return a, b
-    for atom, power in b.monomial[0]:
+    number = Dim.of(common_factor(a, b))
+    a, b = a // number, b // number
+    for atom, power in b.monomial[0] if b.monomial is not None else ():
         for _ in range(power):
             top, bottom = a.exact_quotient(Dim.of(atom)), b.exact_quotient(Dim.of(atom))
             if top is not None and bottom is not None:
@@ -215,12 +217,15 @@ def _close(run: Run, shape: Shape, sizes: list[Any]) -> Shape:
     assert row is not None
     place = shape.entries.index(row)
     front, rest = sizes[:place], sizes[place:]
-    behind = product([entry.size for entry in shape.entries[place + 1 :] if isinstance(entry, Axis)])
-    if not all(run.facts.kinds(size) == {Kind.INPUT} for size in front) or place == len(shape.entries) - 1:
+    last = shape.entries[-1]
+    if not all(run.facts.kinds(size) == {Kind.INPUT} for size in front) or place != len(shape.entries) - 2:
         return shape
-    named = product([size for size in rest if size.value != -1])
-    whole = behind.known and run.facts.same(named, behind)
-    if len(rest) > 1 and (whole or (rest[-1].value == -1 and _divides(run, named, behind))):
+    if not isinstance(last, Axis) or any(factor.origin is not Origin.LAYER for factor in last.factors):
+        return shape  # what is cut must be features and nothing else
+    named = [size for size in rest if size.value != -1]
+    fits = len(named) == len(rest) and last.size.known and run.facts.same(product(named), last.size)
+    rounds_up = len(named) < len(rest) and rest[-1].value == -1
+    if len(rest) > 1 and (fits or (rounds_up and _divides(run, product(named), last.size))):
         run.close(row, ())
         return run.facts.shape(shape)
     return shape
