@@ -64,4 +64,5 @@ def check(trace: Trace) -> Iterator[Draft]:
                 outcome="silent: the softmax saturates",
                 help=f"multiply the scores by `{width[0]} ** -0.5`",
                 step=attention.softmax.index,
+                spoils=False,
             )

@@ -59,6 +59,7 @@ def check(trace: Trace) -> Iterator[Draft]:
                 outcome="silent: the weights don't sum to 1 over the keys",
                 help="`dim=-1`",
                 step=attention.softmax.index,
+                spoils=False,
             )
 
 
@@ -83,6 +84,8 @@ def _wrong_axis(trace: Trace, attention: Attention) -> tuple[Axis, Axis] | None:
     keys = detail.summed[0][side]
     other = detail.right if side == 0 else detail.left
     shape = trace.shape(weights)
+    if softmax.axis.is_one and other and keys.ids:  # one query: its weights are all 1
+        return softmax.axis, keys
     if shape is None or not other or not softmax.axis.ids or not keys.ids or softmax.axis.ids & keys.ids:
         return None
     elsewhere = [axis for axis in shape.axes or () if softmax.axis.ids <= axis.ids]

@@ -52,11 +52,15 @@ code, severity = "ATN013", Severity.ERROR
 def check(trace: Trace) -> Iterator[Draft]:
     for attention in trace.attentions:
         scale, width = attention.scale, attention.width
-        if scale is None or not scale.known or scale.learnt or not attention.scalings:
+        if scale is None or not scale.known or not attention.scalings or (scale.learnt and not scale.normed):
             continue
-        if attention.kernel:
+        if attention.kernel and not scale.learnt:
             yield from _kernel(trace, attention, scale)
-        elif width is not None and all(factor.origin is Origin.LAYER for factor in width[0].factors):
+        elif (
+            not attention.kernel
+            and width is not None
+            and all(factor.origin is Origin.LAYER for factor in width[0].factors)
+        ):
             yield from _written_out(trace, attention, scale, width[0])
 
 
@@ -70,6 +74,8 @@ def _written_out(trace: Trace, attention: Attention, scale: Scale, width: Axis) 
         yield _draft(
             trace, attention, f"multiplied by the square root of {own}, not divided by it", Severity.ERROR, own
         )
+    elif scale.learnt:
+        return
     elif not powers and power == -1 and len(attention.scalings) == 2:
         yield _draft(trace, attention, f"divided by the square root of {own} twice", Severity.ERROR, own)
     elif not power and len(powers) == 1:
@@ -133,4 +139,5 @@ def _draft(trace: Trace, attention: Attention, what: str, severity: Severity, ow
         else "leave the scaling to the kernel, or pass `scale=1.0`",
         severity=severity,
         step=attention.softmax.index,
+        spoils=False,
     )

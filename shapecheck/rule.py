@@ -134,6 +134,7 @@ class Draft:
     related: tuple[tuple[str, Place], ...] = ()
     severity: Severity | None = None
     step: int | None = None  # the step of the trace that it speaks of: what descends from it isn't reported again
+    spoils: bool = True  # False where the step's result has the axes that it should have: what descends is judged
     everywhere: bool = False  # it holds only if every path of the class has it
     key: object = None  # drafts of one rule in one class with one key are one finding
 

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.shape import Axis, Origin, is_head_part, is_heads
-from shapecheck.shapes.trace import Applied, Contraction, Joined, Reshape, Scale, Scaled, Sdpa, Softmax, Step, Tensor
+from shapecheck.shapes.trace import (
+    Applied,
+    Contraction,
+    Joined,
+    Reduced,
+    Reshape,
+    Scale,
+    Scaled,
+    Sdpa,
+    Softmax,
+    Step,
+    Tensor,
+)
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace
@@ -117,6 +129,11 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
                 any(_is_learnt(trace, operand) for operand in step.operands if operand not in inner) or len(inner) > 1
             )
             tensor = inner[0]
+        elif step.op == "cat":  # a learnt place to attend to beside the keys
+            inner = [operand for operand in step.operands if _has_product(trace, operand)]
+            if len(inner) != 1:
+                return None
+            tensor = inner[0]
         elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad"):
             tensor = step.operands[0]
         elif step.op == "tanh":  # soft capping
@@ -155,15 +172,33 @@ def _scale(trace: Trace, tensor: Tensor, scalings: list[Step]) -> Scale:
             scalings.append(step)
         elif step.op in ("mul", "div") and len(step.operands) == 2:
             if any(operand.origin is Origin.PARAMETER or _is_scalar(trace, operand) for operand in step.operands):
-                return Scale(learnt=True)
+                return Scale(learnt=True, normed=any(_is_normed(trace, operand) for operand in step.operands))
         elif step.op in ("norm", "normalize"):
-            return Scale(learnt=True)
+            return Scale(learnt=True, normed=step.op == "norm")
         elif step.op in ("layer", "embedding"):
             return scale
         elif step.op not in MOVES | {"add", "sub", "dropout", "cat", "masked_fill"} or not step.operands:
             return Scale(known=False)
         tensor = step.operands[0]
     return Scale(known=False)
+
+
+_ROOTS = frozenset({"rsqrt", "sqrt", "pow", "reciprocal", "add", "clamp", "cast"})
+
+
+def _is_normed(trace: Trace, tensor: Tensor) -> bool:
+    """Whether a tensor was divided by the root of its mean square, written out: a norm whose gain comes next."""
+    step = trace.maker(_unscaled(trace, tensor))
+    if step.op not in ("mul", "div") or len(step.operands) != 2:
+        return step.op == "norm"
+    return any(_is_root_of_mean(trace, operand) for operand in step.operands)
+
+
+def _is_root_of_mean(trace: Trace, tensor: Tensor) -> bool:
+    step = trace.maker(tensor)
+    while step.op in _ROOTS and len(step.operands) == 1:
+        step = trace.maker(step.operands[0])
+    return isinstance(step.detail, Reduced) and step.detail.how == "mean"
 
 
 def _is_scalar(trace: Trace, tensor: Tensor) -> bool:
@@ -357,7 +392,7 @@ def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate |
         case "matmul":
             return Fate.PROJECTED if any(operand.origin is Origin.PARAMETER for operand in user.operands) else Fate.LOST
         case "add" | "sub":
-            others = [operand.step for operand in user.operands if operand.step != step.index]
+            others = [_unscaled(trace, operand).step for operand in user.operands if operand.step != step.index]
             return Fate.UNMIXED if others and all(other in before for other in others) else None
         case "pool" | "reduce":
             return Fate.UNMIXED
@@ -366,24 +401,33 @@ def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate |
     return Fate.LOST
 
 
+def _unscaled(trace: Trace, tensor: Tensor) -> Tensor:
+    """What a residual was before it was scaled, dropped or cast."""
+    step = trace.maker(tensor)
+    while len(step.operands) == 1 and (step.op in ("dropout", "cast") or isinstance(step.detail, Scaled)):
+        tensor = step.operands[0]
+        step = trace.maker(tensor)
+    return tensor
+
+
 def settled_fate(trace: Trace, join: Join) -> Fate:
-    """What became of joined heads, the classes that own this one asked where it only returns them."""
+    """What became of joined heads, the classes that own this one asked: it may return them, or only be given one query."""
     fates = {join.fate}
-    asked, waiting = 0, [trace] if join.fate is Fate.RETURNED else []
+    unprojected = join.fate in (Fate.RETURNED, Fate.UNMIXED)
+    asked, waiting = 0, [(trace, join.fate is Fate.UNMIXED)] if unprojected else []
     while waiting and asked < 12:
-        one = waiting.pop(0)
+        one, settled = waiting.pop(0)
         asked += 1
-        if one.elsewhere:
+        if one.elsewhere and not settled:
             return Fate.LOST
         for owner in one.owners():
             if one.symbol not in owner.built:
                 continue
             again = [other for other in owner.joins if other.step.place == join.step.place]
-            if not again:
+            if not again and (not settled or join.step.place in owner.places):  # it pools by a learnt query there
                 return Fate.LOST
-            fates |= {other.fate for other in again}
-            if any(other.fate is Fate.RETURNED for other in again):
-                waiting.append(owner)
+            fates |= {other.fate for other in again if not settled}
+            waiting += [(owner, all(other.fate is not Fate.RETURNED for other in again))] if again else []
     return next(fate for fate in (Fate.PROJECTED, Fate.LOST, Fate.UNMIXED, Fate.RETURNED) if fate in fates)
 
 

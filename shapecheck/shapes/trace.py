@@ -45,13 +45,15 @@ class Scale:
     """What something was multiplied by: a number times sizes to powers.
 
     `known` is False once something unknown went in, `learnt` is True where a parameter, or a float that the caller
-    chooses, did: then nothing can be said against it.
+    chooses, did: then nothing can be said against it. `normed` is True where all that is learnt are the gains of norms,
+    which leave features about as large as a layer does.
     """
 
     coefficient: float = 1.0
     powers: tuple[tuple[Dim, Fraction], ...] = ()
     known: bool = True
     learnt: bool = False
+    normed: bool = False
 
     def __mul__(self, other: Scale) -> Scale:
         powers = dict(self.powers)
@@ -62,6 +64,7 @@ class Scale:
             tuple((dim, power) for dim, power in powers.items() if power),
             self.known and other.known,
             self.learnt or other.learnt,
+            all(one.normed or not one.learnt for one in (self, other)) and (self.learnt or other.learnt),
         )
 
     def __pow__(self, exponent: Fraction) -> Scale:
@@ -70,7 +73,7 @@ class Scale:
             coefficient = float(abs(self.coefficient) ** float(exponent))
         except (OverflowError, ZeroDivisionError):
             return Scale(known=False)
-        return Scale(coefficient, powers, self.known, self.learnt)
+        return Scale(coefficient, powers, self.known, self.learnt, self.normed)
 
     def __str__(self) -> str:
         parts = [f"{self.coefficient:g}"] if self.coefficient != 1 or not self.powers else []
@@ -152,7 +155,14 @@ class Joined:
     count: Dim
 
 
-Detail = Contraction | Reshape | Applied | Softmax | Meeting | Scaled | Sdpa | Joined
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """Axes summed up: `how` is sum, mean, amax, …"""
+
+    how: str
+
+
+Detail = Contraction | Reshape | Applied | Softmax | Meeting | Scaled | Sdpa | Joined | Reduced
 
 
 @dataclass(frozen=True, slots=True)
