@@ -49,8 +49,8 @@ code, severity, holds = "ATN001", Severity.WARNING, Holds.EVERY
 def check(trace: Trace) -> Iterator[Draft]:
     for join in trace.joins:
         shape = trace.shape(join.step.result)
-        if join.heads.is_one or shape is None or len(shape.entries) > 3:
-            continue
+        if join.heads.is_one or shape is None or (len(shape.entries) > 3 and join.axis != shape.at(-1)):
+            continue  # channels of an image stand in front
         if settled_fate(trace, join) in (Fate.UNMIXED, Fate.RETURNED):
             unused = _unused(trace, join)
             place = join.step.place if unused is None else unused.place

@@ -214,7 +214,10 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
         attending = {index for index, trace in enumerate(traces) if trace.attentions}
         anywhere = {other.path for other in said if other.rule is one.rule}
         return attending <= anywhere
-    return {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)} <= paths
+    reaching = {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)}
+    if 0 in paths:  # where the default path has it, a path on which nothing is known there is no witness
+        reaching -= {index for index in reaching - paths if _in_the_dark(traces[index], one.draft)}
+    return reaching <= paths
 
 
 def _assumed(trace: Trace, step: int) -> bool:
@@ -232,6 +235,13 @@ def _assumed(trace: Trace, step: int) -> bool:
     )
 
 
+def _in_the_dark(trace: Trace, draft: Draft) -> bool:
+    """Whether every step at a place is given something of which not even the rank is known."""
+    steps = [step for step in trace.steps if step.place == draft.place]
+    shapes = [[trace.shape(operand) for operand in step.operands] for step in steps]
+    return bool(steps) and all(any(shape is None or shape.row is not None for shape in some) for some in shapes)
+
+
 def _reaches(trace: Trace, draft: Draft) -> bool:
     return draft.place in trace.places
 
@@ -247,7 +257,7 @@ def _follows(one: Said, proven: list[Said], trace: Trace) -> bool:
     for other in others:
         if other.draft.step is None:
             continue
-        if other.draft.step in before and other.draft.place != one.draft.place:
+        if other.draft.spoils and other.draft.step in before and other.draft.place != one.draft.place:
             return True
         if (
             other.draft.step == one.draft.step

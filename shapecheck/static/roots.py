@@ -56,13 +56,13 @@ def candidates(file: File, scope: str) -> Candidates:
 
 
 def _handed_on(file: File, names: list[str]) -> Iterator[str]:
-    """Classes that a table, an alias, a partial or a default argument names: who builds them can't be followed."""
+    """Classes that a table, an alias, a choice, a partial or a default names: who builds them can't be followed."""
     statements = [
         block for block in file.outline.blocks if block.kind == "statement" and not _LISTS_NAMES.match(block.text)
     ]
     words = {word for block in statements for word in _WORD.findall(block.text) if f"{word}(" not in block.text}
     for name in names:
-        passed = re.compile(rf"(?<![=!<>])=\s*{name}\b(?!\()|\bpartial\(\s*{name}\b")
+        passed = re.compile(rf"""(?:(?<![=!<>])=|\belse|\bor|\breturn|\bpartial\(|["']\s*:)\s*{name}\b(?!\()""")
         if name in words or any(name in block.text and passed.search(block.text) for block in file.outline.blocks):
             yield name
 
