@@ -106,7 +106,7 @@ def _balance(a: Dim, b: Dim, facts: Facts) -> bool:
                 continue
             rest = lhs.exact_quotient(Dim.of(atom))
             value = facts.divide(rhs, rest) if rest is not None else None
-            if value is not None and not value.is_one:
+            if value is not None and value.known and not value.is_one:
                 free.append((order[symbol.kind], len(lhs.monomial[0]) if lhs.monomial else 0, symbol, value))
     free.sort(key=lambda entry: entry[:2])
     return bool(free) and facts.bind(free[0][2], free[0][3])

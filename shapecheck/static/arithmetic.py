@@ -160,13 +160,14 @@ def _text(node: cst.CSTNode) -> str:
 
 
 def _in_sight(symbol: Symbol) -> bool:
-    """Whether a size is a parameter, or a field of an object whose class was read with what it checks."""
+    """Whether a size is a parameter, or a field of an object whose class was read with what it checks.
+
+    A field of a field isn't: `config.vision_config` may be of a class that checks.
+    """
     key = symbol.key
-    while isinstance(key, tuple) and key and key[0] in ("attribute", "item"):
+    if isinstance(key, tuple) and key and key[0] in ("attribute", "item"):
         owner = key[1]
-        if not isinstance(owner, tuple) or owner[0] in ("param", "kwargs", "class"):
-            return False
-        key = owner
+        return isinstance(owner, tuple) and owner[0] not in ("param", "kwargs", "class", "attribute", "item")
     return True
 
 

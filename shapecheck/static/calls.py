@@ -292,9 +292,9 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
         flag = isinstance(default, bool) or text.strip() == "bool"
         named = text.strip().strip("'\"") or (_config_class(scope) if name == "config" else "")
         if kind is Kind.CONSTRUCTOR and not (optional and "|" in named):
-            of = _annotated(run, named.split("|")[0].strip(), scope)  # of several configs one stands for all
-            if of is not None and not is_module(run, of):
-                found[name] = open_object(run, of, (owner, name))
+            classes = [of for one in named.split("|") if (of := _annotated(run, one.strip(), scope)) is not None]
+            if classes and not any(is_module(run, of) for of in classes):  # what any of them checks is checked
+                found[name] = [open_object(run, of, (owner, name)) for of in classes][0]
                 continue
         found[name] = Unknown(("param", owner, name), name, kind, default, optional, flag)
     if params.star_kwarg is not None and kind is Kind.INPUT:

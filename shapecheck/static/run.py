@@ -27,7 +27,7 @@ from shapecheck.shapes.trace import (
     Trace,
 )
 from shapecheck.static.syntax import NodePlace, Slice
-from shapecheck.static.values import Cond, Const, Layer, Num, Unknown, Value, number
+from shapecheck.static.values import Cond, Const, Layer, Num, Seq, Unknown, Value, number
 
 MOST_NODES = 60_000  # expressions evaluated on one path
 MOST_STEPS = 1500
@@ -320,6 +320,9 @@ class Run:
                 self._equal(cond, Num(Dim.of(0)))
 
     def _equal(self, left: Value, right: Value) -> None:
+        if isinstance(left, Seq) and isinstance(right, Seq):
+            self._equal_shapes(left, right)
+            return
         a, b = number(left), number(right)
         if a is None or b is None:
             return
@@ -337,6 +340,22 @@ class Run:
             return
         if not (a.function is not None and a.function.name == "%") and not _remainder(right):
             self.facts.equate(a, b)
+
+    def _equal_shapes(self, left: Seq, right: Seq) -> None:
+        """`x.size() == (b, t, d)`: the rank, and each size that isn't known otherwise."""
+        from shapecheck.static.sequences import as_shape
+
+        if not all(one.unsure is False and all(map(_is_size, one.items)) for one in (left, right)):
+            return
+        shapes = [self.facts.shape(as_shape(one.items)) for one in (left, right)]
+        for one, other in (shapes, shapes[::-1]):
+            if one.row is not None and other.rank is not None:
+                self.ranked(one, other.rank)
+        pair = [self.facts.shape(shape).axes for shape in shapes]
+        if pair[0] is not None and pair[1] is not None and len(pair[0]) == len(pair[1]):
+            for a, b in zip(pair[0], pair[1], strict=True):
+                if self.facts.kinds(a.size) & {Kind.INPUT, Kind.UNKNOWN} or self.facts.kinds(b.size) & {Kind.INPUT}:
+                    self.facts.equate(a.size, b.size)
 
     def finish(self, symbol: str, result: Value, *, completed: bool) -> Trace:
         """The path as a value: everything that rules may ask of it."""
@@ -385,12 +404,16 @@ def _is_remainder_check(cond: Value) -> bool:
     return _remainder(cond)
 
 
+def _is_size(item: Any) -> bool:
+    return isinstance(item, Row | Num) or (isinstance(item, Unknown) and item.tensor is None)
+
+
 def _remainder(value: Value) -> bool:
     return isinstance(value, Num) and value.dim.function is not None and value.dim.function.name == "%"
 
 
 def _tensors(value: Value) -> list[Tensor]:
-    from shapecheck.static.values import Seq, Table, iterate
+    from shapecheck.static.values import Table, iterate
 
     match value:
         case Tensor():

@@ -50,7 +50,7 @@ def plain_items(run: Run, sequence: Seq, node: cst.CSTNode) -> list[Any]:
     return items
 
 
-def _as_shape(items: list[Any]) -> Shape:
+def as_shape(items: list[Any]) -> Shape:
     return Shape(tuple(
         item_ if isinstance(item_, Row) else Axis((Factor(number(item_) or Dim.of(1), ("item", index)),))
         for index, item_ in enumerate(items)
@@ -130,7 +130,7 @@ def _at(run: Run, owner: Seq, index: int, node: cst.CSTNode) -> Value:
     if owner.unsure and not isinstance(items[0] if items else None, Layer | Instance):
         return Unknown(run.key(node), "?")
     if any(isinstance(one, Row) for one in items):
-        shape = _as_shape(items)
+        shape = as_shape(items)
         (run.front if index >= 0 else run.back)(shape, index)
         items = plain_items(run, Seq(items), node)
     if any(isinstance(one, Many) for one in items):
@@ -164,7 +164,7 @@ def slice_of(run: Run, owner: Value, bounds: list[Value], node: cst.CSTNode) -> 
         return Seq(list(items), owner.is_list, unsure=True)
     for index in (low, high):
         if index is not None and any(isinstance(one, Row) for one in items):
-            shape = _as_shape(items)
+            shape = as_shape(items)
             if index > 0:
                 run.front(shape, index - 1)
             elif index < 0:
@@ -258,10 +258,10 @@ def _unpack_sequence(run: Run, value: Seq, before: int, after: int | None, node:
     count = before + (after or 0)
     row = next((one for one in items if isinstance(one, Row)), None)
     if row is not None and after is None:
-        run.ranked(_as_shape(items), count, "unpacked")
+        run.ranked(as_shape(items), count, "unpacked")
         items = plain_items(run, Seq(items), node)
     elif row is not None:
-        shape = _as_shape(items)
+        shape = as_shape(items)
         if before:
             run.front(shape, before - 1)
         if after:

@@ -124,8 +124,8 @@ def _quotient(run: Run, total: Dim, others: Dim) -> Dim:
 
 
 def _reduced(a: Dim, b: Dim) -> tuple[Dim, Dim]:
-    """A fraction of two products with the factors in common taken out."""
-    if a.monomial is None or b.monomial is None:
+    """A fraction with the factors of a product below taken out that every term above has, too."""
+    if b.monomial is None:
         return a, b
     number = Dim.of(common_factor(a, b))
     a, b = a // number, b // number
