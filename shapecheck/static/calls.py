@@ -294,7 +294,8 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
         if kind is Kind.CONSTRUCTOR and not (optional and "|" in named):
             classes = [of for one in named.split("|") if (of := _annotated(run, one.strip(), scope)) is not None]
             if classes and not any(is_module(run, of) for of in classes):  # what any of them checks is checked
-                found[name] = [open_object(run, of, (owner, name)) for of in classes][0]
+                objects = [open_object(run, of, (owner, name)) for of in classes]
+                found[name] = objects[0]
                 continue
         found[name] = Unknown(("param", owner, name), name, kind, default, optional, flag)
     if params.star_kwarg is not None and kind is Kind.INPUT:
