@@ -18,6 +18,7 @@ from shapecheck.shapes.trace import (
     Applied,
     Contraction,
     Joined,
+    Place,
     Reduced,
     Reshape,
     Scale,
@@ -424,11 +425,18 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
             if one.symbol not in owner.built:
                 continue
             again = [other for other in owner.joins if other.step.place == join.step.place]
-            if not again and (not settled or join.step.place in owner.places):  # it pools by a learnt query there
+            if not again and (not settled or _pools_at(owner, join.step.place)):
                 return Fate.LOST
             fates |= {other.fate for other in again if not settled}
             waiting += [(owner, all(other.fate is not Fate.RETURNED for other in again))] if again else []
     return next(fate for fate in (Fate.PROJECTED, Fate.LOST, Fate.UNMIXED, Fate.RETURNED) if fate in fates)
+
+
+def _pools_at(trace: Trace, place: Place) -> bool:
+    """Whether what is joined at a place has a single or a learnt query there."""
+    shapes = [trace.shape(step.result) for step in trace.steps if step.place == place]
+    axes = [axis for shape in shapes if shape is not None and (axis := shape.at(-2)) is not None]
+    return any(axis.is_one or any(factor.origin is Origin.PARAMETER for factor in axis.factors) for axis in axes)
 
 
 def has_heads(trace: Trace, attention: Attention) -> bool:

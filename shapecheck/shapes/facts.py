@@ -89,7 +89,7 @@ class Facts:
 
     def _simplified(self, dim: Dim) -> Dim:
         dim = self.resolve(dim)
-        for _ in range(4):
+        for _ in range(16):
             new = _cancelled(dim)
             if new is dim:
                 return dim

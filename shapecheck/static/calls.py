@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import libcst as cst
 
-from shapecheck.shapes.dim import Kind
+from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.attributes import LAYER, find_in_class, is_module
@@ -297,10 +298,26 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
                 objects = [open_object(run, of, (owner, name)) for of in classes]
                 found[name] = objects[0]
                 continue
-        found[name] = Unknown(("param", owner, name), name, kind, default, optional, flag)
+        sizes = _whole_numbers(text, name, owner) if kind is Kind.INPUT and default is MISSING else None
+        found[name] = sizes or Unknown(("param", owner, name), name, kind, default, optional, flag)
     if params.star_kwarg is not None and kind is Kind.INPUT:
         found["**"] = Table({}, open=True, key=("kwargs", owner))
     return found
+
+
+_INTEGERS = re.compile(r"int|[Tt]uple\[(int(?:\s*,\s*int)*)\]")
+
+
+def _whole_numbers(annotation: str, name: str, owner: str) -> Value | None:
+    """What an argument of forward is that its annotation says to be a whole number, or a tuple of so many."""
+    found = _INTEGERS.fullmatch(annotation.strip().strip("'\""))
+    if found is None:
+        return None
+    key = ("param", owner, name)
+    if found[1] is None:
+        return Num(Dim.of(Symbol(name, Kind.INPUT, key)))
+    count = found[1].count("int")
+    return Seq([Num(Dim.of(Symbol(f"{name}_{index}", Kind.INPUT, (key, index)))) for index in range(count)])
 
 
 def _config_class(scope: Scope) -> str:

@@ -62,7 +62,7 @@ def _handed_on(file: File, names: list[str]) -> Iterator[str]:
     ]
     words = {word for block in statements for word in _WORD.findall(block.text) if f"{word}(" not in block.text}
     for name in names:
-        passed = re.compile(rf"""(?:(?<![=!<>])=|\belse|\bor|\breturn|\bpartial\(|["']\s*:)\s*{name}\b(?!\()""")
+        passed = re.compile(rf"(?:(?<![=!<>])=|\belse|\bor|\breturn|\bpartial\()\s*{name}\b(?!\()")
         if name in words or any(name in block.text and passed.search(block.text) for block in file.outline.blocks):
             yield name
 
