@@ -433,10 +433,9 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
 
 
 def _pools_at(trace: Trace, place: Place) -> bool:
-    """Whether what is joined at a place has a single or a learnt query there."""
+    """Whether what is joined at a place has a single query there."""
     shapes = [trace.shape(step.result) for step in trace.steps if step.place == place]
-    axes = [axis for shape in shapes if shape is not None and (axis := shape.at(-2)) is not None]
-    return any(axis.is_one or any(factor.origin is Origin.PARAMETER for factor in axis.factors) for axis in axes)
+    return any(shape is not None and (axis := shape.at(-2)) is not None and axis.is_one for shape in shapes)
 
 
 def has_heads(trace: Trace, attention: Attention) -> bool:

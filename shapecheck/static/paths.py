@@ -96,7 +96,7 @@ class Paths:
         walk, result, completed = self._walked(turn)
         run = walk.run
         if self._seed is None:
-            self._seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
+            self._seed = _ranks(run)
         self.traces.append(run.finish(self.root.symbol, result, completed=completed))
         self._ran |= run.ran
         keys = list(run.decisions)
@@ -120,10 +120,14 @@ class Paths:
         walk = Walk(self.root, fresh, None)
         ended = self._measured(walk)
         if walk.run.unsettled:
-            seed = Facts(rows=dict(walk.run.facts.rows), names=dict(walk.run.facts.names))
             built = walk.stages[0] if walk.stages else None  # no shape is at stake before forward begins
-            walk = Walk(self.root, Turn(turn.forced, built, turn.past), seed)
+            walk = Walk(self.root, Turn(turn.forced, built, turn.past), _ranks(walk.run))
             ended = self._measured(walk)
+            if walk.run.blind:  # a rank that was settled behind a broadcast helps it too
+                again = Walk(self.root, Turn(turn.forced, built, turn.past), _ranks(walk.run))
+                better = self._measured(again)
+                if not again.run.conflict:
+                    return again, *better
         return walk, *ended
 
     def _measured(self, walk: Walk) -> tuple[Value, bool]:
@@ -131,6 +135,12 @@ class Paths:
         ended = walk.go()
         self._work += walk.run.nodes - before
         return ended
+
+
+def _ranks(run: Run) -> Facts:
+    """What a run found out about ranks, to start the next one with; what was only assumed stays marked."""
+    facts = run.facts
+    return Facts(rows=dict(facts.rows), names=dict(facts.names), assumed=facts.assumed & facts.rows.keys())
 
 
 class Walk:
@@ -149,6 +159,7 @@ class Walk:
             self.run.assume = True
             self.run.facts.rows = {**seed.rows, **self.run.facts.rows}
             self.run.facts.names = {**seed.names, **self.run.facts.names}
+            self.run.facts.assumed |= seed.assumed
 
     def go(self) -> tuple[Value, bool]:
         """What forward returns, and whether it does."""

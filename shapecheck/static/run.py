@@ -95,6 +95,7 @@ class Run:
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
     stretches: dict[Symbol, Axis] = field(default_factory=dict)  # the size of each of many stretches → the axis cut
     fallback: int = 0  # inside how many defaults for what wasn't given
+    blind: bool = False  # two shapes were broadcast of which too little was known
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(
         default_factory=dict
@@ -107,6 +108,7 @@ class Run:
         if self.seed is not None:
             self.facts.rows.update(self.seed.rows)
             self.facts.names.update(self.seed.names)
+            self.facts.assumed |= self.seed.assumed
 
     # -- identities -------------------------------------------------------------------------------------------------
     def key(self, node: object) -> tuple[int, int]:

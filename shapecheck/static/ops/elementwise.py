@@ -209,7 +209,7 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             ):
                 shape, clash = _pairwise(run, other.entries, one.entries[one.entries.index(row) + 1 :])
                 return shape, clash
-    run.unsettled = True
+    run.unsettled = run.blind = True
     run.facts.assumed |= {shape.row.key for shape in (a, b) if shape.row is not None}
     if len(a.entries) != len(b.entries):
         return _unless_one(run, a if len(a.entries) > len(b.entries) else b), None
