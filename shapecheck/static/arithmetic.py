@@ -162,9 +162,11 @@ def _text(node: cst.CSTNode) -> str:
 def _in_sight(symbol: Symbol) -> bool:
     """Whether a size is a parameter, or a field of an object whose class was read with what it checks.
 
-    A field of a field isn't: `config.vision_config` may be of a class that checks.
+    A field of a field isn't: `config.vision_config` may be of a class that checks. An item of a list is as the list.
     """
     key = symbol.key
+    while isinstance(key, tuple) and key and key[0] == "item" and isinstance(key[1], tuple) and key[1][0] == "attribute":
+        key = key[1]
     if isinstance(key, tuple) and key and key[0] in ("attribute", "item"):
         owner = key[1]
         return isinstance(owner, tuple) and owner[0] not in ("param", "kwargs", "class", "attribute", "item")
