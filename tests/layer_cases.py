@@ -157,6 +157,19 @@ LAYER_CASES: dict[str, list[Snippet]] = {
     ],
     "RNN": [layer("nn.RNN(i, o, num_layers=2)", "self.layer(x)[0]", x="t b i")],
     "GLU": [layer("nn.GLU()", x="* 2*d"), layer("nn.GLU(dim=1)", x="b 2*c l")],
+    **{
+        f"{kind}Pad{n}d": [
+            layer(
+                f"nn.{kind}Pad{n}d({1 if kind != 'Constant' else '1, 0.5'})", x=("b c l", "b c y z", "b c u v w")[n - 1]
+            ),
+            layer(
+                f"nn.{kind}Pad{n}d(({', '.join('10' * n)}){', 0.5' if kind == 'Constant' else ''})",
+                x=("b c l", "b c y z", "b c u v w")[n - 1],
+            ),
+        ]
+        for kind in ("Zero", "Constant", "Reflection", "Replication", "Circular")
+        for n in (1, 2, 3)
+    },
     "Upsample": [
         layer("nn.Upsample(scale_factor=2)", x="b c y z"),
         layer("nn.Upsample(size=(p, q), mode='bilinear')", x="b c y z"),

@@ -617,6 +617,10 @@ CASES: dict[str, list[Snippet]] = {
     "adaptive_max_pool1d": [snippet("F.adaptive_max_pool1d(x, 2)", x="b c l")],
     "adaptive_max_pool2d": [snippet("F.adaptive_max_pool2d(x, (1, 1))", x="b c y z")],
     # -- images and patches ----------------------------------------------------------------------------------------------
+    "view_as_real": [snippet("torch.view_as_real(x)", x="* t", dtypes={"x": "cfloat"})],
+    "view_as_complex": [snippet("torch.view_as_complex(x)", x="* t 2")],
+    "polar": [snippet("torch.polar(x, y)", x="* t", y="* t"), snippet("torch.polar(x, y)", x="b t", y="t")],
+    "complex": [snippet("torch.complex(x, y)", x="* t", y="* t")],
     "interpolate": [
         snippet("F.interpolate(x, size=(p, q))", x="b c y z"),
         snippet("F.interpolate(x, (p, q), mode='bilinear')", x="b c y z"),

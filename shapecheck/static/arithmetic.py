@@ -165,7 +165,9 @@ def _in_sight(symbol: Symbol) -> bool:
     A field of a field isn't: `config.vision_config` may be of a class that checks. An item of a list is as the list.
     """
     key = symbol.key
-    while isinstance(key, tuple) and key and key[0] == "item" and isinstance(key[1], tuple) and key[1][0] == "attribute":
+    while (
+        isinstance(key, tuple) and key and key[0] == "item" and isinstance(key[1], tuple) and key[1][0] == "attribute"
+    ):
         key = key[1]
     if isinstance(key, tuple) and key and key[0] in ("attribute", "item"):
         owner = key[1]

@@ -34,7 +34,7 @@ from shapecheck.static.values import (
 # Flags that no reader of shapes should follow: they change what is logged, stored or compiled, not what is computed.
 NEVER_FOLLOWED = {
     "training", "gradient_checkpointing", "is_scripting", "is_tracing", "is_compiling", "is_grad_enabled",
-    "output_attentions", "is_in_onnx_export", "requires_grad", "is_cuda", "is_autocast_enabled", "verbose", "debug",
+    "output_attentions", "_torch_npu_available", "_torch_xla_available", "is_in_onnx_export", "requires_grad", "is_cuda", "is_autocast_enabled", "verbose", "debug",
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shapecheck.shapes.dim import ONE, Dim
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape
 from shapecheck.static.ops import TENSOR_METHODS, Call, Lost, op
-from shapecheck.static.ops.elementwise import in_order
+from shapecheck.static.ops.elementwise import in_order, run_broadcast
 from shapecheck.static.ops.reshape import _sizes
 from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
 
@@ -135,6 +135,30 @@ def outer(call: Call) -> Value:
     if first is None or second is None:
         raise Lost("outer")
     return call.emit([a, b], Shape((first, second)), op="outer")
+
+
+@op("view_as_real")
+def view_as_real(call: Call) -> Value:
+    """[*] of complex numbers → [*, 2]."""
+    tensor = call.tensor(0, "input")
+    shape = Shape((*call.run.shape(tensor).entries, call.axis(Dim.of(2))))
+    return call.emit([tensor], shape, op="index", memory=in_order(call.run, shape))
+
+
+@op("view_as_complex")
+def view_as_complex(call: Call) -> Value:
+    """[*, 2] → [*] of complex numbers."""
+    tensor = call.tensor(0, "input")
+    shape = Shape(call.shape(tensor, -1).entries[:-1])
+    return call.emit([tensor], shape, op="index", memory=in_order(call.run, shape))
+
+
+@op("polar", "complex")
+def polar(call: Call) -> Value:
+    """Complex numbers of two tensors."""
+    a, b = call.tensor(0, "abs", "real"), call.tensor(1, "angle", "imag")
+    shape, _ = run_broadcast(call, a, b)
+    return call.emit([a, b], shape)
 
 
 @op("one_hot")

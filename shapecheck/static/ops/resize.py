@@ -7,7 +7,7 @@ from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.trace import Applied, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.ops.index import part_of
+from shapecheck.static.ops.index import pad, part_of
 from shapecheck.static.ops.layers import SIGNATURES, layer, mismatch, strided
 from shapecheck.static.values import NONE, Const, Layer, Num, Seq, Value, number
 
@@ -193,6 +193,23 @@ def folded(call: Call, layer_: Layer) -> Value:
     sizes = [call.axis(size, Origin.INPUT) for size in _pair(layer_.arguments.get("output_size"))]
     result = Shape((*shape.entries[:-2], call.axis(fewer, Origin.LAYER), *sizes))
     return call.emit([tensor], result, op="fold", memory=in_order(call.run, result))
+
+
+# -- edges ---------------------------------------------------------------------------------------------------------------
+_PADS = {
+    f"{kind}Pad{n}d": n for kind in ("Zero", "Constant", "Reflection", "Replication", "Circular") for n in (1, 2, 3)
+}
+SIGNATURES.update(dict.fromkeys(_PADS, ("padding", "value")))
+
+
+@layer(*_PADS)
+def padded(call: Call, layer_: Layer) -> Value:
+    """nn.ZeroPad2d((left, right, top, bottom)), or one width for every edge."""
+    count = 2 * _PADS[layer_.type]
+    widths: list[Value] = [Num(width) for width in _pair(layer_.arguments.get("padding"), count=count)]
+    if len(widths) != count:
+        raise Lost(layer_.type)
+    return pad(Call(call.run, call.node, "pad", [call.tensor(0, "input"), Seq(widths)], {}))
 
 
 # -- halves --------------------------------------------------------------------------------------------------------------
