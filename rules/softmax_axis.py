@@ -38,12 +38,12 @@ Vaswani et al. 2017, Attention Is All You Need, equation 1
 
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Severity
+from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.attention import Attention, is_heads
 from shapecheck.shapes.shape import Axis
 from shapecheck.shapes.trace import Contraction, Softmax, Trace
 
-code, severity = "ATN011", Severity.ERROR
+code, severity, holds = "ATN011", Severity.ERROR, Holds.REACHING
 
 
 def check(trace: Trace) -> Iterator[Draft]:

@@ -151,6 +151,9 @@ class Facts:
         dividend, divisor = self.resolve(dividend), self.resolve(divisor)
         if dividend.exact_quotient(divisor) is not None:
             return False
+        inner = divisor.function
+        if inner is not None and inner.name == "//" and dividend.exact_quotient(inner.arguments[0]) is not None:
+            return self.owes(*inner.arguments)  # n // k divides n where k does
         for n, d in self.divisible:
             n, d = self.resolve(n), self.resolve(d)
             # n/d whole: so is (k*n)/d, and n/e where d = e*k

@@ -151,7 +151,8 @@ class Said:
 def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
     result = subject.traced(root)
     traces = [trace for trace in result.traces if trace.completed]
-    if result.left_out and len(result.traces) == 1:  # one path of many proves nothing of the others
+    one_of_many = bool(result.left_out) and len(result.traces) == 1
+    if one_of_many:  # it proves nothing of the others
         rules = [rule for rule in rules if rule.holds is not Holds.RAISING]
     said = [
         Said(rule, draft, index)
@@ -168,7 +169,8 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
             continue
         done |= keys
         where = _where(one, said, traces)
-        yield _finding(one.rule, one.draft, root.symbol, where)
+        draft = _agreed(one, said, one_of_many=one_of_many)
+        yield _finding(one.rule, draft, root.symbol, where)
 
 
 def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
@@ -186,6 +188,20 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
         anywhere = {other.path for other in said if other.rule is one.rule}
         return attending <= anywhere
     return {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)} <= paths
+
+
+def _agreed(one: Said, said: list[Said], *, one_of_many: bool) -> Draft:
+    """What all paths say of a place, for a rule that asks them all: they may differ in what happens at run time."""
+    draft = one.draft
+    if one.rule.holds is Holds.SOME or draft.outcome is None:
+        return draft
+    drafts = [other.draft for other in said if other.rule is one.rule and other.draft.place == draft.place]
+    starts = {other.outcome.split(":")[0] if other.outcome is not None else None for other in drafts}
+    if len(starts) > 1 or (one_of_many and starts == {"silent"}):
+        return replace(draft, outcome=None, severity=None)
+    if one_of_many or any(other.outcome != draft.outcome for other in drafts):
+        return replace(draft, outcome=starts.pop())
+    return draft
 
 
 def _assumed(trace: Trace, step: int) -> bool:

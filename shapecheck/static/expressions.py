@@ -240,9 +240,11 @@ def _default(run: Run, node: cst.BaseExpression, scope: Scope) -> Value:
     """The value of an expression that is only taken where something wasn't given."""
     run.fallback += 1
     try:
-        return evaluate(run, node, scope)
+        value = evaluate(run, node, scope)
     finally:
         run.fallback -= 1
+    run.defaulted(value)
+    return value
 
 
 def _boolean(run: Run, node: cst.BooleanOperation, scope: Scope) -> Value:

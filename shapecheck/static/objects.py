@@ -8,7 +8,7 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Size
-from shapecheck.static.attributes import decorators, external_bases, find_in_class, is_module, lineage
+from shapecheck.static.attributes import class_body, decorators, external_bases, find_in_class, is_module, lineage
 from shapecheck.static.run import DEEPEST_CALL, Run
 from shapecheck.static.values import (
     MISSING,
@@ -187,11 +187,22 @@ def open_object(run: Run, of: Class, key: object) -> Instance:
         given = root_arguments(run, _without_self(init.node.params), Kind.CONFIG, str(key), init.scope)
         given = {name: value for name, value in given.items() if name not in names}
         inline(run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), [], given, init.node)
-    for name in ("__post_init__", "validate", "validate_architecture"):
-        found = find_in_class(run, of, name)
-        if isinstance(found, Function):
+    for name in dict.fromkeys(name for one in lineage(run, of) for name in class_body(run, one)):
+        found = find_in_class(run, of, name) if name not in ("__init__", "__new__") else None
+        if isinstance(found, Function) and _looks_over(found):
             inline(run, Function(name, found.node, found.slice, found.scope, found.owner, instance), [], {}, found.node)
     return instance
+
+
+def _looks_over(method: Function) -> bool:
+    """Whether a method is what dataclasses and attrs call, or checks remainders: a validator, by whatever convention."""
+    node = method.node
+    if not isinstance(node, cst.FunctionDef) or any(param.default is None for param in node.params.params[1:]):
+        return False
+    if method.name in ("__post_init__", "__attrs_post_init__"):
+        return True
+    text = method.slice.code(node.body)
+    return "%" in text and ("raise " in text or "assert " in text)
 
 
 def _field(of: Class, key: object, name: str, default: Value | None, field: cst.AnnAssign) -> Value:

@@ -6,7 +6,7 @@ A path is a list of decisions; the code is run again from the start for each, so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libcst as cst
@@ -309,6 +309,15 @@ class Run:
             return
         if not (a.function is not None and a.function.name == "%") and not _remainder(right):
             self.facts.equate(a, b)
+
+    def defaulted(self, value: Any) -> None:
+        """Note that a size is only a default for one that may be given: the division that made it owes no check."""
+        quotient = value.dim.function if isinstance(value, Num) else None
+        if quotient is not None and quotient.name == "//":
+            self.divisions = [
+                replace(one, fallback=True) if (one.dividend, one.divisor) == quotient.arguments else one
+                for one in self.divisions
+            ]
 
     def finish(self, symbol: str, result: Value, *, completed: bool) -> Trace:
         """The path as a value: everything that rules may ask of it."""
