@@ -38,18 +38,17 @@ Vaswani et al. 2017, Attention Is All You Need, equation 1
 
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Holds, Severity
+from shapecheck.rule import Draft, Severity
 from shapecheck.shapes.attention import Attention, is_heads
 from shapecheck.shapes.shape import Axis
 from shapecheck.shapes.trace import Contraction, Softmax, Trace
 
-code, severity, holds = "ATN011", Severity.ERROR, Holds.REACHING
+code, severity = "ATN011", Severity.ERROR
 
 
 def check(trace: Trace) -> Iterator[Draft]:
     for attention in trace.attentions:
-        on_purpose = attention.kernel or attention.renormalised or _both_ways(trace, attention)
-        found = None if on_purpose else _wrong_axis(trace, attention)
+        found = None if attention.kernel else _wrong_axis(trace, attention)
         if found is not None:
             axis, keys = found
             what = "the heads" if is_heads(axis) else f"{axis}"
@@ -59,6 +58,7 @@ def check(trace: Trace) -> Iterator[Draft]:
                 outcome="silent: the weights don't sum to 1 over the keys",
                 help="`dim=-1`",
                 step=attention.softmax.index,
+                meant=attention.renormalised or _both_ways(trace, attention),
             )
 
 

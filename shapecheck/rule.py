@@ -136,6 +136,7 @@ class Draft:
     step: int | None = None  # the step of the trace that it speaks of: what descends from it isn't reported again
     everywhere: bool = False  # it holds only if every path of the class has it
     key: object = None  # drafts of one rule in one class with one key are one finding
+    meant: bool = False  # no finding, but the sign that the place is as it is on purpose, on whatever path
 
 
 class RuleError(Exception):

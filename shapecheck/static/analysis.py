@@ -160,6 +160,8 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
         for rule in rules
         for draft in _listed(defects, root.symbol, rule.code, rule.check, trace)
     ]
+    meant = {(one.rule.code, one.draft.place) for one in said if one.draft.meant}
+    said = [one for one in said if (one.rule.code, one.draft.place) not in meant]
     proven = [one for one in said if _holds(one, said, traces)]
     kept = [one for one in proven if not _follows(one, proven, traces[one.path])]
     done: set[object] = set()
