@@ -13,7 +13,7 @@ from shapecheck.shapes.shape import Axis, Origin
 from shapecheck.shapes.trace import Applied, Contraction, Division, Joined, Reshape, Sdpa, Step
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.trace import Trace
+    from shapecheck.shapes.trace import Place, Trace
 
 
 class Consequence(enum.Enum):
@@ -28,9 +28,18 @@ class Consequence(enum.Enum):
 def splitting(trace: Trace) -> Iterator[Division]:
     """Divisions of sizes by a number of heads, checked or not: quotient and divisor are parts of one tensor."""
     for division in trace.divisions:
-        quotient = (trace.facts.resolve(division.dividend) // trace.facts.resolve(division.divisor)).function
-        if quotient is not None and _splits_heads(trace, quotient):
+        dividend, divisor = _pair(trace, division)
+        quotient = (dividend // divisor).function
+        if quotient is not None and divisor.value is None and _splits_heads(trace, quotient):
             yield division
+
+
+def guarding(trace: Trace) -> Iterator[Place]:
+    """Where the remainders of such divisions are worked out."""
+    pairs = {_pair(trace, division) for division in splitting(trace)}
+    for place, dividend, divisor in trace.guarded:
+        if (trace.facts.resolve(dividend), trace.facts.resolve(divisor)) in pairs:
+            yield place
 
 
 def owed(trace: Trace) -> Iterator[Division]:
@@ -44,7 +53,7 @@ def owed(trace: Trace) -> Iterator[Division]:
             continue
         seen.add(pair)
         kinds = {symbol.kind for dim in pair for symbol in dim.symbols()}
-        if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or not trace.facts.owes(dividend, divisor):
+        if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or _is_checked(trace, division):
             continue
         quotient = (dividend // divisor).function
         if quotient is None or quotient in _given(trace.facts):
@@ -63,16 +72,23 @@ def _pair(trace: Trace, division: Division) -> tuple[Dim, Dim]:
     return trace.facts.resolve(division.dividend), trace.facts.resolve(division.divisor)
 
 
-def _checked_by_owners(trace: Trace, division: Division) -> bool:
-    """Whether every class that builds this one checks the division first."""
-    checked = []
+def _is_checked(trace: Trace, division: Division) -> bool:
+    """Whether the path itself knows that a division comes out even, or looks at its remainder."""
+    pair = _pair(trace, division)
+    return not trace.facts.owes(*pair) or trace.facts.is_looked_at(*pair)
+
+
+def _checked_by_owners(trace: Trace, division: Division, depth: int = 3) -> bool:
+    """Whether every class that builds this one checks the division first, or is built by such."""
+    checked: dict[str, bool] = {}
     for owner in trace.owners():
-        if trace.symbol in owner.built:
-            same = [other for other in owner.divisions if other.place == division.place]
-            checked.append(bool(same) and not any(
-                owner.facts.owes(owner.facts.resolve(other.dividend), owner.facts.resolve(other.divisor)) for other in same
-            ))  # fmt: skip
-    return bool(checked) and all(checked)
+        same = [other for other in owner.divisions if other.place == division.place]
+        if trace.symbol in owner.built and checked.get(owner.symbol, True):
+            checked[owner.symbol] = bool(same) and (
+                all(_is_checked(owner, other) for other in same)
+                or (depth > 0 and all(_checked_by_owners(owner, other, depth - 1) for other in same))
+            )
+    return bool(checked) and all(checked.values())
 
 
 def _attending(trace: Trace) -> set[int]:
@@ -181,7 +197,16 @@ def _fits(facts: Facts, a: Dim, b: Dim, quotient: Function) -> bool | None:
     a, b = _reduced(facts.resolve(a), facts.resolve(b))
     if a == b or not _has(facts, quotient, [a, b]):
         return True
-    return False if facts.same(a, b) else None
+    return False if _evened(a, quotient) == _evened(b, quotient) else None
+
+
+def _evened(dim: Dim, quotient: Function) -> Dim:
+    """A size where this one division comes out even: `n` put as `d * (n // d)`."""
+    dividend, divisor = quotient.arguments
+    atoms = list(dividend.atoms())
+    if len(atoms) != 1 or dividend != Dim.of(atoms[0]):
+        return dim.replace(lambda _: None)
+    return dim.replace(lambda atom: divisor * Dim.of(quotient) if atom == atoms[0] else None)
 
 
 def _reduced(a: Dim, b: Dim) -> tuple[Dim, Dim]:

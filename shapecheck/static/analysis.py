@@ -178,8 +178,9 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
 def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     """Whether what is said of one path is said of as many as the rule asks for, and rests on no assumption."""
     about_shapes = one.rule.holds is Holds.RAISING or one.rule.code.startswith("SHP")
-    if about_shapes and one.draft.step is not None and _assumed(traces[one.path], one.draft.step):
-        return False
+    if about_shapes and one.draft.step is not None:
+        if traces[one.path].contradictory or _assumed(traces[one.path], one.draft.step):
+            return False
     if one.rule.holds is Holds.SOME and not one.draft.everywhere:
         return True
     paths = {other.path for other in said if other.rule is one.rule and other.draft.place == one.draft.place}

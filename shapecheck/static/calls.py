@@ -289,6 +289,8 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
                 found[name] = open_object(run, of, (owner, name))
                 continue
         found[name] = Unknown(("param", owner, name), name, kind, default, optional, flag)
+        if isinstance(default, int) and not flag:
+            run.defaults["param", owner, name] = default
     if params.star_kwarg is not None and kind is Kind.INPUT:
         found["**"] = Table({}, open=True, key=("kwargs", owner))
     return found

@@ -82,6 +82,7 @@ class Run:
     guarded: list[Any] = field(default_factory=list)
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
+    defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
     fallback: int = 0  # inside how many defaults for what wasn't given
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(
@@ -310,6 +311,11 @@ class Run:
         if not (a.function is not None and a.function.name == "%") and not _remainder(right):
             self.facts.equate(a, b)
 
+    def is_one_default(self, one: Symbol, other: Symbol) -> bool:
+        """Whether two parameters have the same number by default: they are meant to be given the same."""
+        default = self.defaults.get(one.key)
+        return default is not None and default == self.defaults.get(other.key)
+
     def defaulted(self, value: Any) -> None:
         """Note that a size is only a default for one that may be given: the division that made it owes no check."""
         quotient = value.dim.function if isinstance(value, Num) else None
@@ -325,7 +331,7 @@ class Run:
         return Trace(
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
-            tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions),
+            tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
         )  # fmt: skip
 
 
