@@ -386,7 +386,22 @@ def _call(run: Run, node: cst.Call, scope: Scope) -> Value:
                 kwargs.setdefault("**", value)
         else:
             args.append(value)
-    return run.settled(call(run, function, args, kwargs, node, scope))
+    result = run.settled(call(run, function, args, kwargs, node, scope))
+    changed = _changed_in_place(node) if isinstance(result, Tensor) else None
+    if changed in scope.names and isinstance(scope.names[changed], Tensor):
+        scope.names[changed] = result
+    return result
+
+
+def _changed_in_place(node: cst.Call) -> str | None:
+    """The name of the tensor that a call changes where it is: `scores.mul_(scale)`, `x.add_(1).clamp_(0)`."""
+    target: cst.BaseExpression = node
+    while isinstance(target, cst.Call) and isinstance(target.func, cst.Attribute):
+        name = target.func.attr.value
+        if not name.endswith("_") or name.endswith("__"):
+            return None
+        target = target.func.value
+    return target.value if isinstance(target, cst.Name) else None
 
 
 def _walrus(run: Run, node: cst.NamedExpr, scope: Scope) -> Value:
