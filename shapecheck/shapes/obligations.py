@@ -84,7 +84,7 @@ def _checked_by_owners(trace: Trace, division: Division, depth: int = 3) -> bool
     for owner in trace.owners():
         same = [other for other in owner.divisions if other.place == division.place]
         if trace.symbol in owner.built and checked.get(owner.symbol, True):
-            checked[owner.symbol] = bool(same) and (
+            checked[owner.symbol] = (bool(same) or division.place in owner.even) and (
                 all(_is_checked(owner, other) for other in same)
                 or (depth > 0 and all(_checked_by_owners(owner, other, depth - 1) for other in same))
             )

@@ -251,7 +251,9 @@ def _follows(one: Said, proven: list[Said], trace: Trace) -> bool:
 def _where(one: Said, said: list[Said], traces: list[Trace]) -> str:
     """On which paths a finding holds, where it doesn't hold on all that reach its place: `, where flash is false`."""
     paths = {other.path for other in said if other.rule is one.rule and other.draft.place == one.draft.place}
-    rest = [trace for index, trace in enumerate(traces) if index not in paths and _reaches(trace, one.draft)]
+    others = [trace for index, trace in enumerate(traces) if index not in paths]
+    reaching = [trace for trace in others if _reaches(trace, one.draft)]
+    rest = reaching or (others if one.rule.holds is Holds.RAISING else [])
     if not rest:
         return ""
     common = set.intersection(*(set(traces[index].decisions) for index in paths))
@@ -259,7 +261,7 @@ def _where(one: Said, said: list[Said], traces: list[Trace]) -> str:
     for told, value in telling:
         if not any((told, value) in trace.decisions for trace in rest):
             return f", where `{told}` is {str(value).lower()}"
-    return ", on some paths"
+    return ", on some paths" if reaching else ""
 
 
 def _finding(rule: Rule, draft: Draft, symbol: str, where: str = "") -> Finding:

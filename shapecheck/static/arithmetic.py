@@ -129,7 +129,9 @@ def _plain_number(value: Value) -> Dim | None:
 
 def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
     """Record a division of sizes where it may leave a remainder."""
-    if dividend.exact_quotient(divisor) is None and dividend.value is None:
+    if dividend.exact_quotient(divisor) is not None:
+        run.even.add(run.place(node))
+    elif dividend.value is None:
         frame = run.frames[-1]
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
         in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))

@@ -80,6 +80,7 @@ class Run:
     configs_noted: bool = False
     configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
     guarded: list[Any] = field(default_factory=list)
+    even: set[Any] = field(default_factory=set)  # the places of divisions that left no remainder whatever the sizes
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
     defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
@@ -332,6 +333,7 @@ class Run:
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
             tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
+            frozenset(self.even),
         )  # fmt: skip
 
 
