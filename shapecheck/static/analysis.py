@@ -96,6 +96,7 @@ class Subject:
     def __init__(self, file: File, scope: str) -> None:
         self.file = file
         self.scope = scope
+        self.meant: set[object] = set()  # the signs, seen so far, that something is as it is on purpose
         self._traced: dict[int, Traced] = {}
 
     @cached_property
@@ -160,8 +161,8 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
         for rule in rules
         for draft in _listed(defects, root.symbol, rule.code, rule.check, trace)
     ]
-    meant = {(one.rule.code, one.draft.place) for one in said if one.draft.meant}
-    said = [one for one in said if (one.rule.code, one.draft.place) not in meant]
+    subject.meant |= {_sign(one.rule, one.draft) for one in said if one.draft.meant}
+    said = [one for one in said if _sign(one.rule, one.draft) not in subject.meant]
     proven = [one for one in said if _holds(one, said, traces)]
     kept = [one for one in proven if not _follows(one, proven, traces[one.path])]
     done: set[object] = set()
@@ -175,11 +176,18 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
         yield _finding(one.rule, draft, root.symbol, where)
 
 
+def _sign(rule: Rule, draft: Draft) -> object:
+    """What a draft and the sign that it is meant have in common: the place, or a key in one class."""
+    assert isinstance(draft.place, NodePlace)
+    return rule.code, (draft.place.frame, draft.key) if draft.key is not None else draft.place
+
+
 def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     """Whether what is said of one path is said of as many as the rule asks for, and rests on no assumption."""
-    about_shapes = one.rule.holds is Holds.RAISING or one.rule.code.startswith("SHP")
-    if about_shapes and one.draft.step is not None:
-        if traces[one.path].contradictory or _assumed(traces[one.path], one.draft.step):
+    if one.draft.step is not None and one.rule.holds is not Holds.EVERY:
+        trace = traces[one.path]
+        about_shapes = one.rule.holds is Holds.RAISING or one.rule.code.startswith("SHP")
+        if trace.contradictory or (about_shapes and _assumed(trace, one.draft.step)):
             return False
     if one.rule.holds is Holds.SOME and not one.draft.everywhere:
         return True

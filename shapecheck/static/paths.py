@@ -58,7 +58,7 @@ def traced(root: Root, most_paths: int = MOST_PATHS, most_work: int = MOST_WORK)
         run, trace = _path(root, forced, seed)
         work += run.nodes
         if seed is None:
-            seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
+            seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names), assumed=set(run.facts.assumed))
         found.append(trace)
         keys = list(run.decisions)
         last = max((keys.index(key) for key in forced if key in run.decisions), default=-1)
@@ -78,7 +78,7 @@ def _path(root: Root, forced: dict[object, bool], seed: Facts | None) -> tuple[R
             return run, trace
     run, trace = _run(Run(forced), root)
     if run.unsettled:
-        seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names))
+        seed = Facts(rows=dict(run.facts.rows), names=dict(run.facts.names), assumed=set(run.facts.assumed))
         run, trace = _run(Run(forced, seed=seed, assume=True), root)
     return run, trace
 

@@ -97,6 +97,7 @@ class Run:
         if self.seed is not None:
             self.facts.rows.update(self.seed.rows)
             self.facts.names.update(self.seed.names)
+            self.facts.assumed |= self.seed.assumed
 
     # -- identities -------------------------------------------------------------------------------------------------
     def key(self, node: object) -> tuple[int, int]:
