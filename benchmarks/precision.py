@@ -5,9 +5,11 @@
                                                           most 400, else 400 drawn by seed, stratified by rule
     python benchmarks/precision.py                        the precision, from benchmarks/judged.jsonl alone
 
-CACHE is the folder of benchmarks/libraries.py; CPython's own library is checked with them. Whoever judges writes "right"
-or "wrong" into `verdict` and the reason into `why`. Verdicts that are there are kept, also those of findings that are no
-longer reported (`reported` is false): they don't count, but a mistake that was mended must stay known.
+CACHE is the folder of benchmarks/libraries.py; CPython's own library is checked with them. Two readers judge, neither
+seeing what the other says: the first writes "right" or "wrong" into `verdict` and the reason into `why`, the second into
+`second` and `second_why`. Only what both call right counts as right. Verdicts that are there are kept, also those of
+findings that are no longer reported (`reported` is false): they don't count, but a mistake that was mended must stay
+known.
 """
 
 import argparse
@@ -31,7 +33,7 @@ JUDGED = Path(__file__).parent / "judged.jsonl"
 SIZE, SEED = 400, 0
 NOISIEST = "ATN003"
 
-UNJUDGED: dict[str, Any] = {"reported": True, "verdict": None, "why": None}
+UNJUDGED: dict[str, Any] = {"reported": True, "verdict": None, "why": None, "second": None, "second_why": None}
 
 Entry = dict[str, Any]  # a line of judged.jsonl
 Key = tuple[str, str, str, str, int, int]
@@ -92,7 +94,11 @@ def merge(drawn: Iterable[Entry], judged: Iterable[Entry]) -> list[Entry]:
     now = {key(entry): entry for entry in drawn}
     known = {key(entry): entry for entry in judged}
     entries = [{**entry, **UNJUDGED, **known.get(one, {}), **entry, "reported": True} for one, entry in now.items()]
-    entries += [{**entry, "reported": False} for one, entry in known.items() if one not in now and entry["verdict"]]
+    entries += [
+        {**UNJUDGED, **entry, "reported": False}
+        for one, entry in known.items()
+        if one not in now and (entry["verdict"] or entry.get("second"))
+    ]
     return sorted(entries, key=lambda entry: (not entry["reported"], key(entry)))
 
 
@@ -104,22 +110,28 @@ def write_judged(entries: Iterable[Entry]) -> None:
     JUDGED.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries), "utf-8")
 
 
+def settled(entry: Entry) -> str:
+    """What both readers' verdicts come to: right only if both say so."""
+    verdicts = {entry["verdict"], entry["second"]}
+    return "wrong" if "wrong" in verdicts else "unjudged" if None in verdicts else "right"
+
+
 def summary(entries: Iterable[Entry]) -> Iterator[str]:
     """The precision, in all and for each rule, and every finding that is wrong."""
     entries = list(entries)
     reported = [entry for entry in entries if entry["reported"]]
     by_rule: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in reported:
-        by_rule[entry["rule"]][entry["verdict"] or "unjudged"] += 1
+        by_rule[entry["rule"]][settled(entry)] += 1
     for rule, verdicts in [*sorted(by_rule.items()), ("all", sum(by_rule.values(), Counter()))]:
         right, judged = verdicts["right"], verdicts["right"] + verdicts["wrong"]
         share = f"{right / judged:6.1%}" if judged else "   n/a"
         yield f"{rule:8} {share}  {right} right, {verdicts['wrong']} wrong, {verdicts['unjudged']} unjudged"
     for entry in reported:
-        if entry["verdict"] == "wrong":
-            yield f"wrong: {line(entry)}\n       {entry['why']}"
+        if settled(entry) == "wrong":
+            yield f"wrong: {line(entry)}\n       {entry['why']} / {entry['second_why']}"
     if past := [entry for entry in entries if not entry["reported"]]:
-        yield f"{sum(entry['verdict'] == 'wrong' for entry in past)} wrong of {len(past)} that are no longer reported"
+        yield f"{sum(settled(entry) == 'wrong' for entry in past)} wrong of {len(past)} that are no longer reported"
 
 
 def line(entry: Entry) -> str:

@@ -40,6 +40,7 @@ Check before dividing:
 PyTorch's own: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
 """
 
+import re
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
@@ -48,16 +49,23 @@ from shapecheck.shapes.trace import Trace
 
 code, severity, holds = "ATN003", Severity.WARNING, Holds.REACHING
 
+# In the source's own names: paths may mean other sizes by them.
+_WRITTEN = re.compile(r"(?:int)?\(?([\w.]+) *//? *([\w.]+)\)?")
+
 
 def check(trace: Trace) -> Iterator[Draft]:
     for division in owed(trace):
         dividend, divisor = trace.facts.resolve(division.dividend), trace.facts.resolve(division.divisor)
         what, words = consequence(trace, division)
+        written = _WRITTEN.fullmatch(division.place.code)
+        n, d = written.groups() if written is not None else (str(dividend), str(divisor))
+        whole, part = n.split(".")[-1], d.split(".")[-1]
+        said = f"{whole} {{{n}}} is not divisible by {part} {{{d}}}"
         yield Draft(
             division.place,
-            f"`{division.place.code}` drops the remainder, and nothing checks that {divisor} divides {dividend}",
+            f"`{division.place.code}` drops the remainder, and nothing checks that {part} divides {whole}",
             outcome=words,
-            help=f'`if {dividend} % {divisor}: raise ValueError(f"{dividend} {{{dividend}}} is not divisible by {divisor} {{{divisor}}}")`',
+            help=f'`if {n} % {d}: raise ValueError(f"{said}")`' if written else None,
             severity=Severity.ERROR if what in (Consequence.NARROWER, Consequence.OTHER_COUNT) else Severity.WARNING,
             key=(str(dividend), str(divisor)),
         )

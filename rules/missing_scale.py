@@ -40,9 +40,9 @@ Vaswani et al. 2017, Attention Is All You Need, section 3.2.1
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
-from shapecheck.shapes.attention import has_heads, of_linear_layers
+from shapecheck.shapes.attention import Attention, has_heads, of_linear_layers
 from shapecheck.shapes.shape import Origin
-from shapecheck.shapes.trace import Trace
+from shapecheck.shapes.trace import Scale, Sdpa, Trace
 
 code, severity, holds = "ATN012", Severity.WARNING, Holds.REACHING
 
@@ -50,6 +50,8 @@ code, severity, holds = "ATN012", Severity.WARNING, Holds.REACHING
 def check(trace: Trace) -> Iterator[Draft]:
     for attention in trace.attentions:
         scale, width = attention.scale, attention.width
+        if _asks_for_none(attention):
+            yield Draft(attention.softmax.place, "a kernel told not to scale", key="unscaled", meant=True)
         if attention.kernel or scale is None or width is None or attention.context is None:
             continue
         stated = attention.scalings or attention.biased or not scale.known or scale.learnt
@@ -65,4 +67,11 @@ def check(trace: Trace) -> Iterator[Draft]:
                 help=f"multiply the scores by `{width[0]} ** -0.5`",
                 step=attention.softmax.index,
                 spoils=False,
+                key="unscaled",
             )
+
+
+def _asks_for_none(attention: Attention) -> bool:
+    """Whether a kernel is given the scale 1: what is written out on another path does the same on purpose."""
+    detail = attention.softmax.detail
+    return isinstance(detail, Sdpa) and detail.scale == Scale()

@@ -48,8 +48,7 @@ code, severity = "ATN011", Severity.ERROR
 
 def check(trace: Trace) -> Iterator[Draft]:
     for attention in trace.attentions:
-        on_purpose = attention.kernel or attention.renormalised or _both_ways(trace, attention)
-        found = None if on_purpose else _wrong_axis(trace, attention)
+        found = None if attention.kernel else _wrong_axis(trace, attention)
         if found is not None:
             axis, keys = found
             what = "the heads" if is_heads(axis) else f"{axis}"
@@ -60,6 +59,7 @@ def check(trace: Trace) -> Iterator[Draft]:
                 help="`dim=-1`",
                 step=attention.softmax.index,
                 spoils=False,
+                meant=attention.renormalised or _both_ways(trace, attention),
             )
 
 

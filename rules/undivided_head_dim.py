@@ -68,7 +68,7 @@ def _undivided(trace: Trace, step: Step) -> tuple[Dim, Dim] | None:
     match step.detail:
         case Reshape(regrouping=regrouping, new=new, old=old) if regrouping.verdict is Verdict.UNEQUAL and old and new:
             heads, last = regrouping.left, new[-1]
-            if heads is None or heads.value is not None or _is_share(trace, last, heads):
+            if heads is None or heads.value is not None or same(last, heads) or _is_share(trace, last, heads):
                 return None
             packs = trace.facts.divide(old[-1].size, last)  # 3 where q, k and v are one layer's
             whole = packs is not None and packs.value is not None

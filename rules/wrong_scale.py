@@ -123,7 +123,7 @@ def _place(trace: Trace, attention: Attention) -> Place:
     if attention.kernel:
         return attention.softmax.place
     step = attention.scalings[0]
-    if step.frame == trace.symbol or not isinstance(step.detail, Scaled):
+    if step.frame in (trace.symbol, *trace.built) or not isinstance(step.detail, Scaled):
         return step.place
     stated = [scale.place for scale in trace.scales if scale.scale == step.detail.scale]
     return stated[-1] if stated else step.place

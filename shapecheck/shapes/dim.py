@@ -160,6 +160,8 @@ class Dim:
         if not other.terms:
             raise ZeroDivisionError
         exact = self.exact_quotient(other)
+        if exact is None:
+            exact = _undone(self, other)
         return exact if exact is not None else Dim.of(Function("//", (self, other)))
 
     def __mod__(self, other: Dim) -> Dim:
@@ -347,6 +349,17 @@ def _bracketed(dim: Dim) -> str:
     text = str(dim)
     simple = dim.symbol is not None or (dim.value is not None and dim.value >= 0)
     return text if simple or (dim.function is not None and dim.function.name not in ("//", "%")) else f"({text})"
+
+
+def _undone(dividend: Dim, divisor: Dim) -> Dim | None:
+    """`n // (n // (n // k))` is `n // k`, whatever sizes n and k are."""
+    inner = divisor
+    for _ in range(2):
+        function = inner.function
+        if function is None or function.name != "//" or function.arguments[0] != dividend:
+            return None
+        found, inner = inner, function.arguments[1]
+    return found
 
 
 def rebuild(name: str, arguments: tuple[Dim, ...]) -> Dim:

@@ -18,6 +18,7 @@ class Facts:
     names: dict[Symbol, str] = field(default_factory=dict)  # what the source calls a size that had no name
     rows: dict[object, tuple[Entry, ...]] = field(default_factory=dict)
     divisible: set[tuple[Dim, Dim]] = field(default_factory=set)
+    looked_at: set[tuple[Dim, Dim]] = field(default_factory=set)  # (n, d) whose remainder some code works out
     assumptions: list[str] = field(default_factory=list)
     assumed: set[object] = field(default_factory=set)  # the keys of the rows whose rank was only assumed
     quotients: dict[tuple[Dim, Dim], Dim] = field(default_factory=dict)  # (n, d) → n // d, as divisions were written
@@ -161,12 +162,19 @@ class Facts:
         dividend, divisor = self.resolve(dividend), self.resolve(divisor)
         if dividend.exact_quotient(divisor) is not None:
             return False
+        inner = divisor.function
+        if inner is not None and inner.name == "//" and dividend.exact_quotient(inner.arguments[0]) is not None:
+            return self.owes(*inner.arguments)  # n // k divides n where k does
         for n, d in self.divisible:
             n, d = self.resolve(n), self.resolve(d)
             # n/d whole: so is (k*n)/d, and n/e where d = e*k
             if dividend.exact_quotient(n) is not None and d.exact_quotient(divisor) is not None:
                 return False
         return True
+
+    def is_looked_at(self, dividend: Dim, divisor: Dim) -> bool:
+        """Whether some code works out the remainder: it may be a check in a form that isn't known to be one."""
+        return any((self.resolve(n), self.resolve(d)) == (dividend, divisor) for n, d in self.looked_at)
 
     # -- comparing --------------------------------------------------------------------------------------------------
     def same(self, a: Dim, b: Dim) -> bool:

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.attention import Fate
-from shapecheck.shapes.dim import Dim, Function, Kind, product
+from shapecheck.shapes.dim import Dim, Function, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
-from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.shape import Axis, Origin
 from shapecheck.shapes.trace import Applied, Contraction, Division, Joined, Reshape, Sdpa, Step
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.trace import Trace
+    from shapecheck.shapes.trace import Place, Trace
 
 
 class Consequence(enum.Enum):
@@ -29,9 +28,18 @@ class Consequence(enum.Enum):
 def splitting(trace: Trace) -> Iterator[Division]:
     """Divisions of sizes by a number of heads, checked or not: quotient and divisor are parts of one tensor."""
     for division in trace.divisions:
-        quotient = (trace.facts.resolve(division.dividend) // trace.facts.resolve(division.divisor)).function
-        if quotient is not None and _splits_heads(trace, quotient):
+        dividend, divisor = _pair(trace, division)
+        quotient = (dividend // divisor).function
+        if quotient is not None and divisor.value is None and _splits_heads(trace, quotient):
             yield division
+
+
+def guarding(trace: Trace) -> Iterator[Place]:
+    """Where the remainders of such divisions are worked out."""
+    pairs = {_pair(trace, division) for division in splitting(trace)}
+    for place, dividend, divisor in trace.guarded:
+        if (trace.facts.resolve(dividend), trace.facts.resolve(divisor)) in pairs:
+            yield place
 
 
 def owed(trace: Trace) -> Iterator[Division]:
@@ -45,27 +53,42 @@ def owed(trace: Trace) -> Iterator[Division]:
             continue
         seen.add(pair)
         kinds = {symbol.kind for dim in pair for symbol in dim.symbols()}
-        if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or not trace.facts.owes(dividend, divisor):
+        if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or _is_checked(trace, division):
             continue
         quotient = (dividend // divisor).function
-        if quotient is not None and _splits_heads(trace, quotient) and not _checked_by_owners(trace, division):
+        if quotient is None or quotient in _given(trace.facts):
+            continue
+        if _splits_heads(trace, quotient) and not _checked_by_owners(trace, division):
             yield division
+
+
+def _given(facts: Facts) -> set[Function | Symbol]:
+    """What widths that were given by name have to be on this path: a division that equals one isn't what is used."""
+    given = (symbol for symbol in facts.bindings if symbol.kind in (Kind.CONSTRUCTOR, Kind.CONFIG))
+    return {atom for symbol in given for atom in facts.resolve(Dim.of(symbol)).atoms()}
 
 
 def _pair(trace: Trace, division: Division) -> tuple[Dim, Dim]:
     return trace.facts.resolve(division.dividend), trace.facts.resolve(division.divisor)
 
 
-def _checked_by_owners(trace: Trace, division: Division) -> bool:
-    """Whether every class that builds this one checks the division first."""
-    checked = []
+def _is_checked(trace: Trace, division: Division) -> bool:
+    """Whether the path itself knows that a division comes out even, or looks at its remainder."""
+    pair = _pair(trace, division)
+    return not trace.facts.owes(*pair) or trace.facts.is_looked_at(*pair)
+
+
+def _checked_by_owners(trace: Trace, division: Division, depth: int = 3) -> bool:
+    """Whether every class that builds this one checks the division first, or is built by such."""
+    checked: dict[str, bool] = {}
     for owner in trace.owners():
-        if trace.symbol in owner.built:
-            same = [other for other in owner.divisions if other.place == division.place]
-            checked.append(bool(same) and not any(
-                owner.facts.owes(owner.facts.resolve(other.dividend), owner.facts.resolve(other.divisor)) for other in same
-            ))  # fmt: skip
-    return bool(checked) and all(checked)
+        same = [other for other in owner.divisions if other.place == division.place]
+        if trace.symbol in owner.built and checked.get(owner.symbol, True):
+            checked[owner.symbol] = (bool(same) or division.place in owner.even) and (
+                all(_is_checked(owner, other) for other in same)
+                or (depth > 0 and all(_checked_by_owners(owner, other, depth - 1) for other in same))
+            )
+    return bool(checked) and all(checked.values())
 
 
 def _attending(trace: Trace) -> set[int]:
@@ -102,39 +125,45 @@ def _splits_heads(trace: Trace, quotient: Function) -> bool:
 def consequence(trace: Trace, division: Division) -> tuple[Consequence, str | None]:
     """What the trace does where the division leaves a remainder: the first step that no longer fits.
 
-    Silence is only claimed where every head that was joined went through a projection that fits.
+    Silence is only claimed where every head that was joined went through a projection that fits, torch's words only
+    where every step before is known to fit.
     """
     facts = trace.facts
     dividend, divisor = facts.resolve(division.dividend), facts.resolve(division.divisor)
     quotient = (dividend // divisor).function
+    assert quotient is not None
+    doubt = False
     for step in trace.steps:
         found = _breaks(trace, step, quotient)
         if found is not None:
-            return found
-    if _is_repeated(trace, quotient) or not trace.joins or any(join.fate is not Fate.PROJECTED for join in trace.joins):
+            what, words = found
+            return what, words.split(":")[0] if doubt else words
+        doubt = doubt or _doubtful(trace, step, quotient)
+    unprojected = not trace.joins or any(join.fate is not Fate.PROJECTED for join in trace.joins)
+    if doubt or unprojected or _is_repeated(trace, quotient):
         return Consequence.UNKNOWN, None
     return Consequence.NARROWER, f"silent: {divisor} times {quotient} falls short of {dividend}"
 
 
-def _breaks(trace: Trace, step: Step, quotient: Function | None) -> tuple[Consequence, str] | None:
+def _breaks(trace: Trace, step: Step, quotient: Function) -> tuple[Consequence, str] | None:
     """What a step does that only fits if the division comes out even; None for any other."""
     facts = trace.facts
     match step.detail:
-        case Reshape(regrouping=regrouping, old=old, new=new, inferred=inferred, what=what):
-            sizes = [*new, *(axis.size for axis in old)]
-            if regrouping.verdict is not Verdict.REGROUPED or step.lost_by or not _has(facts, quotient, sizes):
+        case Reshape(old=old, new=new, inferred=inferred, what=what) if not step.lost_by:
+            if _fits(facts, product([axis.size for axis in old]), product(list(new)), quotient) is not False:
                 return None
-            if _same(facts, product([axis.size for axis in old]), product(list(new))):
-                return None
-            if inferred is not None and "-1" in step.place.code and facts.resolve(new[inferred]).function != quotient:
-                return Consequence.OTHER_COUNT, "raises, or the -1 beside it takes another number"
             if what in ("rearrange", "repeat", "reduce"):
                 return Consequence.RAISES, "raises at the first forward: einops can't divide the axis in chunks"
-            shape = ", ".join(str(facts.resolve(size)) for size in new)
-            return Consequence.RAISES, f"raises at the first forward: shape '[{shape}]' is invalid for input of size …"
+            if inferred is not None and facts.resolve(new[inferred]).function != quotient:
+                return Consequence.OTHER_COUNT, "raises, or the -1 beside it takes another number"
+            if what == "unflatten":
+                return Consequence.RAISES, "raises at the first forward: unflatten: Provided sizes don't multiply up"
+            return (
+                Consequence.RAISES,
+                f"raises at the first forward: shape '{_sizes(trace, step)}' is invalid for input of size …",
+            )
         case Applied(takes=Dim() as takes, got=Axis() as got):
-            even = facts.same(takes, got.size) and not _same(facts, takes, got.size)
-            if even and _has(facts, quotient, [takes, got.size]):
+            if _fits(facts, takes, got.size, quotient) is False:
                 return Consequence.RAISES, "raises at the first forward"
         case Sdpa() | Contraction(clash=None):
             clash = _uneven(trace, step)
@@ -143,7 +172,65 @@ def _breaks(trace: Trace, step: Step, quotient: Function | None) -> tuple[Conseq
     return None
 
 
-def _is_repeated(trace: Trace, quotient: Function | None) -> bool:
+def _doubtful(trace: Trace, step: Step, quotient: Function) -> bool:
+    """Whether a step may no longer fit where the division leaves a remainder, and nothing is known for certain."""
+    match step.detail:
+        case Reshape(old=old, new=new) if not step.lost_by:
+            return _fits(trace.facts, product([axis.size for axis in old]), product(list(new)), quotient) is None
+        case Applied(takes=Dim() as takes, got=Axis() as got):
+            return _fits(trace.facts, takes, got.size, quotient) is None
+    if step.lost_by is None:
+        return False
+    shapes = [trace.shape(operand) for operand in step.operands]
+    return step.op in _REGROUPING or any(
+        _has(trace.facts, quotient, [factor.size for factor in shape.factors()])
+        for shape in shapes
+        if shape is not None
+    )
+
+
+_REGROUPING = frozenset({"reshape", "view", "unflatten", "rearrange"})
+
+
+def _fits(facts: Facts, a: Dim, b: Dim, quotient: Function) -> bool | None:
+    """Whether two sizes are the same although the division leaves a remainder; None where that isn't known."""
+    a, b = _reduced(facts.resolve(a), facts.resolve(b))
+    if a == b or not _has(facts, quotient, [a, b]):
+        return True
+    return False if _evened(a, quotient) == _evened(b, quotient) else None
+
+
+def _evened(dim: Dim, quotient: Function) -> Dim:
+    """A size where this one division comes out even: `n` put as `d * (n // d)`."""
+    dividend, divisor = quotient.arguments
+    atoms = list(dividend.atoms())
+    if len(atoms) != 1 or dividend != Dim.of(atoms[0]):
+        return dim.replace(lambda _: None)
+    return dim.replace(lambda atom: divisor * Dim.of(quotient) if atom == atoms[0] else None)
+
+
+def _reduced(a: Dim, b: Dim) -> tuple[Dim, Dim]:
+    """Two products without the factors that they have in common."""
+    powers = a.monomial[0] if a.monomial is not None else ()
+    for atom in [atom for atom, power in powers for _ in range(power)]:
+        one, other = a.exact_quotient(Dim.of(atom)), b.exact_quotient(Dim.of(atom))
+        if one is not None and other is not None:
+            a, b = one, other
+    return a, b
+
+
+def _sizes(trace: Trace, step: Step) -> str:
+    """The sizes that a reshape was given, as torch's error says them."""
+    assert isinstance(step.detail, Reshape)
+    new = [str(trace.facts.resolve(size)) for size in step.detail.new]
+    if step.detail.inferred is not None:
+        new[step.detail.inferred] = "-1"
+    shape = trace.shape(step.result)
+    before = shape.entries[: -len(new)] if shape is not None else ()
+    return f"[{', '.join([*(str(one) if isinstance(one, Axis) else '…' for one in before), *new])}]"
+
+
+def _is_repeated(trace: Trace, quotient: Function) -> bool:
     """Whether the quotient counts copies of key and value heads."""
     shapes = (trace.shape(step.result) for step in trace.steps)
     factors = (factor for shape in shapes if shape is not None for factor in shape.factors())
@@ -153,7 +240,7 @@ def _is_repeated(trace: Trace, quotient: Function | None) -> bool:
     )
 
 
-def _has(facts: Facts, quotient: Function | None, sizes: Iterable[Dim]) -> bool:
+def _has(facts: Facts, quotient: Function, sizes: Iterable[Dim]) -> bool:
     """Whether some size is made of a quotient."""
     return any(quotient in set(facts.resolve(size).atoms()) for size in sizes)
 
@@ -169,8 +256,3 @@ def _uneven(trace: Trace, step: Step) -> tuple[Dim, Dim] | None:
         if not a.is_one and not b.is_one and a != b and trace.facts.same(a, b):
             return a, b
     return None
-
-
-def _same(facts: Facts, a: Dim, b: Dim) -> bool:
-    """Whether two sizes are the same without any division being taken to come out even."""
-    return facts.resolve(a) == facts.resolve(b)

@@ -296,8 +296,10 @@ class Trace:
     sizes: tuple[Size, ...] = ()
     scales: tuple[StatedScale, ...] = ()
     completed: bool = True
-    guarded: tuple[Place, ...] = ()  # remainders that a guard looks at
+    guarded: tuple[tuple[Place, Dim, Dim], ...] = ()  # remainders that are worked out: where, and of what
     built: frozenset[str] = frozenset()  # the classes of the project that it builds
+    contradictory: bool = False  # an op needs another rank than what is known: then some shape is wrong
+    even: frozenset[Place] = frozenset()  # divisions that leave no remainder whatever the sizes: `dim // dim`
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
 

@@ -98,6 +98,7 @@ class Subject:
         self.file = file
         self.scope = scope
         self._traces: dict[int, Traces] = {}
+        self.meant: set[object] = set()  # the signs, seen so far, that something is as it is on purpose
 
     @cached_property
     def candidates(self) -> Candidates:
@@ -172,6 +173,9 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
     if said:  # whatever is said must hold on every path that it may be said of
         result, said = _said(subject, root, rules, defects, every=True)
     traces = [trace for trace in result.traces if trace.completed]
+    one_of_many = bool(result.left_out) and len(result.traces) == 1
+    subject.meant |= {_sign(one.rule, one.draft) for one in said if one.draft.meant}
+    said = [one for one in said if _sign(one.rule, one.draft) not in subject.meant]
     proven = [one for one in said if _holds(one, said, traces)]
     kept = [one for one in proven if not _follows(one, proven, traces[one.path])]
     done: set[object] = set()
@@ -181,7 +185,14 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
             continue
         done |= keys
         where = _where(one, said, traces)
-        yield _finding(one.rule, one.draft, root.symbol, where)
+        draft = _agreed(one, said, one_of_many=one_of_many)
+        yield _finding(one.rule, draft, root.symbol, where)
+
+
+def _sign(rule: Rule, draft: Draft) -> object:
+    """What a draft and the sign that it is meant have in common: the place, or a key in one class."""
+    assert isinstance(draft.place, NodePlace)
+    return rule.code, (draft.place.frame, draft.key) if draft.key is not None else draft.place
 
 
 def _said(
@@ -202,9 +213,11 @@ def _said(
 
 def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     """Whether what is said of one path is said of as many as the rule asks for, and rests on no assumption."""
-    about_shapes = one.rule.holds is Holds.RAISING or one.rule.code.startswith("SHP")
-    if about_shapes and one.draft.step is not None and _assumed(traces[one.path], one.draft.step):
-        return False
+    if one.draft.step is not None and one.rule.holds is not Holds.EVERY:
+        trace = traces[one.path]
+        about_shapes = one.rule.holds is Holds.RAISING or one.rule.code.startswith("SHP")
+        if trace.contradictory or (about_shapes and _assumed(trace, one.draft.step)):
+            return False
     if one.rule.holds is Holds.SOME and not one.draft.everywhere:
         return True
     paths = {other.path for other in said if other.rule is one.rule and other.draft.place == one.draft.place}
@@ -218,6 +231,20 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     if 0 in paths:  # where the default path has it, a path on which nothing is known there is no witness
         reaching -= {index for index in reaching - paths if _in_the_dark(traces[index], one.draft)}
     return reaching <= paths
+
+
+def _agreed(one: Said, said: list[Said], *, one_of_many: bool) -> Draft:
+    """What all paths say of a place, for a rule that asks them all: they may differ in what happens at run time."""
+    draft = one.draft
+    if one.rule.holds is Holds.SOME or draft.outcome is None:
+        return draft
+    drafts = [other.draft for other in said if other.rule is one.rule and other.draft.place == draft.place]
+    starts = {other.outcome.split(":")[0] if other.outcome is not None else None for other in drafts}
+    if len(starts) > 1 or (one_of_many and starts == {"silent"}):
+        return replace(draft, outcome=None, severity=None)
+    if one_of_many or any(other.outcome != draft.outcome for other in drafts):
+        return replace(draft, outcome=starts.pop())
+    return draft
 
 
 def _assumed(trace: Trace, step: int) -> bool:
@@ -271,7 +298,9 @@ def _follows(one: Said, proven: list[Said], trace: Trace) -> bool:
 def _where(one: Said, said: list[Said], traces: list[Trace]) -> str:
     """On which paths a finding holds, where it doesn't hold on all that reach its place: `, where flash is false`."""
     paths = {other.path for other in said if other.rule is one.rule and other.draft.place == one.draft.place}
-    rest = [trace for index, trace in enumerate(traces) if index not in paths and _reaches(trace, one.draft)]
+    others = [trace for index, trace in enumerate(traces) if index not in paths]
+    reaching = [trace for trace in others if _reaches(trace, one.draft)]
+    rest = reaching or (others if one.rule.holds is Holds.RAISING else [])
     if not rest:
         return ""
     common = set.intersection(*(set(traces[index].decisions) for index in paths))
@@ -279,7 +308,7 @@ def _where(one: Said, said: list[Said], traces: list[Trace]) -> str:
     for told, value in telling:
         if not any((told, value) in trace.decisions for trace in rest):
             return f", where `{told}` is {str(value).lower()}"
-    return ", on some paths"
+    return ", on some paths" if reaching else ""
 
 
 def _finding(rule: Rule, draft: Draft, symbol: str, where: str = "") -> Finding:

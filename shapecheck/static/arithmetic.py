@@ -67,6 +67,7 @@ def _arithmetic(run: Run, op: str, left: Value, right: Value, node: cst.CSTNode)
             case "floor_divide" | "remainder" if b.terms:
                 _left_over(run, a, b, right, node)
                 if op == "remainder":
+                    run.facts.looked_at.add((a, b))
                     return Num(a % b)
                 divided(run, a, b, node)
                 return Num(a // b)
@@ -129,7 +130,9 @@ def _plain_number(value: Value) -> Dim | None:
 
 def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
     """Record a division of sizes where it may leave a remainder."""
-    if dividend.exact_quotient(divisor) is None and dividend.value is None:
+    if dividend.exact_quotient(divisor) is not None:
+        run.even.add(run.place(node))
+    elif dividend.value is None:
         frame = run.frames[-1]
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
         in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))
@@ -143,7 +146,7 @@ def _left_over(run: Run, a: Dim, b: Dim, right: Value, node: cst.CSTNode) -> Non
     """Note a guard's remainder, and the known numbers that leave one while an object is built."""
     place = run.place(node)
     if a.value is None or b.value is None:
-        run.guarded.append(place)
+        run.guarded.append((place, a, b))
     elif a.value % b.value and run.building:
         at = right.place if isinstance(right, Num) and right.place is not None else place
         run.remainders.append(

@@ -111,7 +111,8 @@ def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Val
         return owner.of
     if name in MODULE_METHODS and is_module(run, owner.of):
         return Method(owner, name)
-    value = Unknown(("attribute", owner.key, name), name, owner.kind)
+    key = ("class", owner.key) if owner.open else owner.key  # its class doesn't declare it: whoever does may check it
+    value = Unknown(("attribute", key, name), name, owner.kind)
     owner.attributes[name] = value
     return value
 

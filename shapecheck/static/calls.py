@@ -300,6 +300,8 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
                 continue
         sizes = _whole_numbers(text, name, owner) if kind is Kind.INPUT and default is MISSING else None
         found[name] = sizes or Unknown(("param", owner, name), name, kind, default, optional, flag)
+        if isinstance(default, int) and not flag:
+            run.defaults["param", owner, name] = default
     if params.star_kwarg is not None and kind is Kind.INPUT:
         found["**"] = Table({}, open=True, key=("kwargs", owner))
     return found

@@ -138,10 +138,10 @@ def _argument_place(place: Any, name: str, params: list[str]) -> Place:
 
 def _remainders(run: Run, instance: Instance, traces: tuple[Trace, ...]) -> Iterator[Remainder]:
     """Divisions of this object that leave a remainder and split heads, as the class's traces tell."""
-    from shapecheck.shapes.obligations import splitting
+    from shapecheck.shapes.obligations import guarding, splitting
 
     splits = {division.place for trace in traces for division in splitting(trace)}
-    guards = {place for trace in traces for place in trace.guarded}
+    guards = {place for trace in traces for place in guarding(trace)}
     for remainder, owner in run.remainders:
         if owner is instance and (remainder.division in splits or remainder.division in guards):
             yield remainder

@@ -241,9 +241,11 @@ def _default(run: Run, node: cst.BaseExpression, scope: Scope) -> Value:
     """The value of an expression that is only taken where something wasn't given."""
     run.fallback += 1
     try:
-        return evaluate(run, node, scope)
+        value = evaluate(run, node, scope)
     finally:
         run.fallback -= 1
+    run.defaulted(value)
+    return value
 
 
 def _boolean(run: Run, node: cst.BooleanOperation, scope: Scope) -> Value:
@@ -275,12 +277,17 @@ def _comparison(run: Run, node: cst.Comparison, scope: Scope) -> Value:
     results: list[Value] = []
     for target in node.comparisons:
         right = evaluate(run, target.comparator, scope)
-        if isinstance(left, Tensor) or isinstance(right, Tensor):
-            if not isinstance(target.operator, cst.Is | cst.IsNot | cst.In | cst.NotIn):
+        if not isinstance(target.operator, cst.Is | cst.IsNot | cst.In | cst.NotIn):
+            if _was_a_tensor(run, left) or _was_a_tensor(run, right):
                 return apply(run, "compare", node, [left, right], {})
         results.append(conditions.compare(run, target.operator, left, right, node))
         left = right
     return results[0] if len(results) == 1 else Cond("and", tuple(results))
+
+
+def _was_a_tensor(run: Run, value: Value) -> bool:
+    """Whether a value is a tensor, or has been used as one before."""
+    return isinstance(value, Tensor) or (isinstance(value, Unknown) and value.key in run.inputs)
 
 
 def _unary(run: Run, node: cst.UnaryOperation, scope: Scope) -> Value:
@@ -385,7 +392,22 @@ def _call(run: Run, node: cst.Call, scope: Scope) -> Value:
                 kwargs.setdefault("**", value)
         else:
             args.append(value)
-    return run.settled(call(run, function, args, kwargs, node, scope))
+    result = run.settled(call(run, function, args, kwargs, node, scope))
+    changed = _changed_in_place(node) if isinstance(result, Tensor) else None
+    if changed in scope.names and isinstance(scope.names[changed], Tensor):
+        scope.names[changed] = result
+    return result
+
+
+def _changed_in_place(node: cst.Call) -> str | None:
+    """The name of the tensor that a call changes where it is: `scores.mul_(scale)`, `x.add_(1).clamp_(0)`."""
+    target: cst.BaseExpression = node
+    while isinstance(target, cst.Call) and isinstance(target.func, cst.Attribute):
+        name = target.func.attr.value
+        if not name.endswith("_") or name.endswith("__"):
+            return None
+        target = target.func.value
+    return target.value if isinstance(target, cst.Name) else None
 
 
 def _walrus(run: Run, node: cst.NamedExpr, scope: Scope) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,17 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Size
-from shapecheck.static.attributes import LAYER, decorators, external_bases, find_in_class, is_module, lineage
+from shapecheck.static.attributes import (
+    LAYER,
+    class_body,
+    decorators,
+    external_bases,
+    find_in_class,
+    is_module,
+    lineage,
+)
 from shapecheck.static.run import DEEPEST_CALL, Dead, Run
+from shapecheck.static.syntax import Slice
 from shapecheck.static.values import (
     MISSING,
     NONE,
@@ -224,13 +234,30 @@ def open_object(run: Run, of: Class, key: object) -> Instance:
             inline(
                 run, Function("__init__", init.node, init.slice, init.scope, init.owner, instance), [], given, init.node
             )
-    for name in ("__post_init__", "validate", "validate_architecture"):
-        found = find_in_class(run, of, name)
-        if isinstance(found, Function):
-            bound = Function(name, found.node, found.slice, found.scope, found.owner, instance)
-            with suppress(Dead):
-                inline(run, bound, [], {}, found.node)
+    for found in _validators(run, of):
+        bound = Function(found.name, found.node, found.slice, found.scope, found.owner, instance)
+        with suppress(Dead):
+            inline(run, bound, [], {}, found.node)
     return instance
+
+
+def _validators(run: Run, of: Class) -> Iterator[Function]:
+    """The methods that dataclasses and attrs call, and those that check remainders, by whatever convention."""
+    bodies = [(name, body, one) for one in lineage(run, of) for name, body in class_body(run, one).items()]
+    for name in dict.fromkeys(name for name, body, one in bodies if _looks_over(name, body, one)):
+        found = find_in_class(run, of, name)
+        if isinstance(found, Function) and isinstance(found.node, cst.FunctionDef):
+            if all(param.default is not None for param in found.node.params.params[1:]):
+                yield found
+
+
+def _looks_over(name: str, body: Any, of: Class) -> bool:
+    if name in ("__post_init__", "__attrs_post_init__"):
+        return True
+    if name in ("__init__", "__new__") or not isinstance(body, Slice | cst.FunctionDef):
+        return False
+    text = body.text if isinstance(body, Slice) else of.slice.code(body)
+    return "%" in text and ("raise " in text or "assert " in text)
 
 
 def _field(of: Class, key: object, name: str, default: Value | None, field: cst.AnnAssign) -> Value:

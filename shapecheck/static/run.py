@@ -6,7 +6,7 @@ A path is a list of decisions; the code is run again from the start for each, so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libcst as cst
@@ -91,9 +91,11 @@ class Run:
     configs_noted: bool = False
     configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
     guarded: list[Any] = field(default_factory=list)
+    even: set[Any] = field(default_factory=set)  # the places of divisions that left no remainder whatever the sizes
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
     stretches: dict[Symbol, Axis] = field(default_factory=dict)  # the size of each of many stretches → the axis cut
+    defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
     fallback: int = 0  # inside how many defaults for what wasn't given
     blind: bool = False  # two shapes were broadcast of which too little was known
     conflict: bool = False  # some op needed another rank than the one known
@@ -359,13 +361,28 @@ class Run:
                 if self.facts.kinds(a.size) & {Kind.INPUT, Kind.UNKNOWN} or self.facts.kinds(b.size) & {Kind.INPUT}:
                     self.facts.equate(a.size, b.size)
 
+    def is_one_default(self, one: Symbol, other: Symbol) -> bool:
+        """Whether two parameters have the same number by default: they are meant to be given the same."""
+        default = self.defaults.get(one.key)
+        return default is not None and default == self.defaults.get(other.key)
+
+    def defaulted(self, value: Any) -> None:
+        """Note that a size is only a default for one that may be given: the division that made it owes no check."""
+        quotient = value.dim.function if isinstance(value, Num) else None
+        if quotient is not None and quotient.name == "//":
+            self.divisions = [
+                replace(one, fallback=True) if (one.dividend, one.divisor) == quotient.arguments else one
+                for one in self.divisions
+            ]
+
     def finish(self, symbol: str, result: Value, *, completed: bool) -> Trace:
         """The path as a value: everything that rules may ask of it."""
         told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
         return Trace(
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
-            tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions),
+            tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
+            frozenset(self.even),
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -187,6 +187,9 @@ def _if(run: Run, node: cst.If, scope: Scope) -> None:
     value = evaluate(run, node.test, scope)
     cond = conditions.truth(run, value, node.test)
     answer = conditions.known(run, cond)
+    if _given(cond):
+        for before in _replaced(node.body, scope):
+            run.defaulted(before)
     if answer is None and _only_raises(node.body):
         run.learn(cond, False)  # a guard: the path goes on where it didn't raise
         answer = False
@@ -213,7 +216,32 @@ def _if(run: Run, node: cst.If, scope: Scope) -> None:
     elif isinstance(node.orelse, cst.If):
         _if(run, node.orelse, scope)
     elif node.orelse is not None:
-        execute(run, node.orelse.body, scope)
+        run.fallback += _given(cond)
+        try:
+            execute(run, node.orelse.body, scope)
+        finally:
+            run.fallback -= _given(cond)
+
+
+def _given(cond: Value) -> bool:
+    """Whether a condition is that something was given: what stands under its `else` is a default."""
+    match cond:
+        case Cond("not", (Cond("none", _),)) | Unknown(optional=True):
+            return True
+    return False
+
+
+def _replaced(body: cst.BaseSuite, scope: Scope) -> Iterator[Any]:
+    """The values, so far, of what the assignments of a body replace."""
+    for line in body.body:
+        for small in line.body if isinstance(line, cst.SimpleStatementLine) else (line,):
+            match small:
+                case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))]):
+                    yield scope.local(name)
+                case cst.Assign(targets=[cst.AssignTarget(target=cst.Attribute(cst.Name(value=name), cst.Name(attr)))]):
+                    owner = scope.local(name)
+                    if isinstance(owner, Instance):
+                        yield owner.attributes.get(attr)
 
 
 def _not_given(cond: Value) -> bool:

@@ -264,9 +264,7 @@ def met(run: Run, left: Axis, right: Axis) -> tuple[Axis, bool]:
         return left, True
     if run.facts.ratio(a, b) is not None:
         return left, True
-    if _one_input(run, a, b):
-        return left, True
-    return left, False
+    return left, False  # two axes of one input too: images and pairs of residues are square by convention
 
 
 def _specific(axis: Axis) -> int:

@@ -123,7 +123,7 @@ def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
     kinds = run.facts.kinds(a), run.facts.kinds(b)
     one, other = a.symbol, b.symbol
     if kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}) and one is not None and other is not None:
-        return True
+        return not run.is_one_default(one, other)
     if Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]:
         run.facts.equate(a, b)
     return False

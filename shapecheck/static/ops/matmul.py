@@ -43,6 +43,8 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
     other, m = right.at(-2), right.at(-1)
     if n is None or inner is None or other is None or m is None:
         raise Lost("rank")
+    if run.facts.assumed and {a.origin, b.origin} == {Origin.OTHER} and _lopsided(left, right):
+        run.conflict = True
     batch, batch_clash = broadcast(run, Shape(left.entries[:-2]), Shape(right.entries[:-2]))
     if batch is None:
         batch = Shape(left.entries[:-2]) if len(left.entries) >= len(right.entries) else Shape(right.entries[:-2])
@@ -59,6 +61,12 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
     shape = Shape((*batch.entries, n, m))
     detail = Contraction(((inner, other),), (n,), (m,), clash, _ratio(run, clash))
     return call.emit([a, b], shape, detail, op="matmul", memory=in_order(run, shape))
+
+
+def _lopsided(left: Shape, right: Shape) -> bool:
+    """Whether batches of two ranks meet: where a rank was only assumed, it was the wrong one."""
+    ranks = {shape.rank for shape in (left, right)}
+    return None not in ranks and len(ranks) == 2 and min(rank for rank in ranks if rank is not None) > 2
 
 
 def both_projected(a: Tensor, b: Tensor, left: Shape, right: Shape) -> bool:

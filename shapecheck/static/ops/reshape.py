@@ -65,10 +65,13 @@ def unflatten(call: Call) -> Value:
         raise Lost("unflatten")
     axis = shape.entries[place]
     assert isinstance(axis, Axis)
+    minus = next(
+        (place + index for index, size in enumerate(parts) if isinstance(size, Dim) and size.value == -1), None
+    )
     parts = _without_minus(call.run, axis.size, parts)
     before, after = list(shape.entries[:place]), list(shape.entries[place + 1 :])
     sizes = [one.size if isinstance(one, Axis) else one for one in (*before, *parts, *after)]
-    return reshaped(call, tensor, sizes, "unflatten")
+    return reshaped(call, tensor, sizes, "unflatten", minus)
 
 
 def _sizes(call: Call, values: list[Any]) -> list[Any] | None:
@@ -137,8 +140,8 @@ def _reduced(a: Dim, b: Dim) -> tuple[Dim, Dim]:
     return a, b
 
 
-def reshaped(call: Call, tensor: Tensor, sizes: list[Any], what: str) -> Value:
-    """A tensor regrouped to `sizes` (Dims, at most one of them -1, and Rows)."""
+def reshaped(call: Call, tensor: Tensor, sizes: list[Any], what: str, minus: int | None = None) -> Value:
+    """A tensor regrouped to `sizes` (Dims, at most one of them -1, and Rows); `minus` is a -1 that was worked out."""
     run = call.run
     shape = run.shape(tensor)
     sizes = [run.facts.resolve(size) if isinstance(size, Dim) else size for size in sizes]
@@ -154,6 +157,8 @@ def reshaped(call: Call, tensor: Tensor, sizes: list[Any], what: str) -> Value:
         result = Shape((*front, *(run.axis(size) for size in known)))
         return call.emit([tensor], result, op="reshape", lost_by=None if all(one.known for one in known) else "rank")
     inferred = next((index for index, size in enumerate(rest) if size.value == -1), None)
+    if inferred is None and minus is not None:
+        inferred = minus - (len(sizes) - len(rest))
     new = _without_minus(run, product([axis.size for axis in axes]), rest)
     regrouping = regroup(axes, new, run.facts, run.fresh, ordered=tensor.origin not in HELD)
     result = Shape((*front, *regrouping.axes))
