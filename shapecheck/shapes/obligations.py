@@ -44,6 +44,15 @@ def guarding(trace: Trace) -> Iterator[Place]:
 
 def owed(trace: Trace) -> Iterator[Division]:
     """Divisions of sizes from `__init__` that nothing checks, and that split or join heads."""
+    for division in unchecked(trace):
+        dividend, divisor = _pair(trace, division)
+        quotient = (dividend // divisor).function
+        if quotient is not None and _splits_heads(trace, quotient) and not _checked_by_owners(trace, division):
+            yield division
+
+
+def unchecked(trace: Trace) -> Iterator[Division]:
+    """Divisions of sizes from `__init__` that nothing in the class checks, whatever they are for."""
     seen = {_pair(trace, division) for division in trace.divisions if division.fallback}
     for division in trace.divisions:
         pair = dividend, divisor = _pair(trace, division)
@@ -56,9 +65,7 @@ def owed(trace: Trace) -> Iterator[Division]:
         if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or _is_checked(trace, division):
             continue
         quotient = (dividend // divisor).function
-        if quotient is None or quotient in _given(trace.facts):
-            continue
-        if _splits_heads(trace, quotient) and not _checked_by_owners(trace, division):
+        if quotient is not None and quotient not in _given(trace.facts):
             yield division
 
 

@@ -308,6 +308,13 @@ class Trace:
         """Every place that the path ran: of steps and of divisions."""
         return frozenset([*(step.place for step in self.steps), *(division.place for division in self.divisions)])
 
+    @cached_property
+    def unchecked(self) -> frozenset[Place]:
+        """Where divisions stand that nothing on this path checks."""
+        from shapecheck.shapes.obligations import unchecked
+
+        return frozenset(division.place for division in unchecked(self))
+
     def shape(self, tensor: Tensor) -> Shape | None:
         """The shape of a tensor with all that the path knows at its end."""
         return None if tensor.shape is None else self.facts.shape(tensor.shape)

@@ -228,6 +228,8 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
         anywhere = {other.path for other in said if other.rule is one.rule}
         return attending <= anywhere
     reaching = {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)}
+    # a path that doesn't show what an unchecked division is for is no witness that it is checked
+    reaching -= {index for index in reaching - paths if one.draft.place in traces[index].unchecked}
     if 0 in paths:  # where the default path has it, a path on which nothing is known there is no witness
         reaching -= {index for index in reaching - paths if _in_the_dark(traces[index], one.draft)}
     return reaching <= paths

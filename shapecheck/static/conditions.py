@@ -8,7 +8,7 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.trace import Tensor
-from shapecheck.static.run import Run
+from shapecheck.static.run import Fork, Run
 from shapecheck.static.values import (
     FALSE,
     MISSING,
@@ -265,7 +265,11 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
         case Cond("or", operands):
             return any(_choose_known(run, operand, node) for operand in operands)
         case Cond("none", (value,)):
-            return run.decide(("none", value.key), value.default is None, f"{value.name} is None")
+            key = ("none", value.key)
+            answer = run.decide(key, value.default is None, f"{value.name} is None")
+            if value.kind in (Kind.CONSTRUCTOR, Kind.CONFIG):  # with it or without it, sizes are other ones
+                run.forks.append(Fork((key, not answer), frozenset((key,))))
+            return answer
         case Unknown():
             return _choose_flag(run, cond)
         case Cond("in", (value, told, default)):
