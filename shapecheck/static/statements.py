@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
 from shapecheck.static.run import Dead, Frame, Run, unknown
 from shapecheck.static.scope import Scope
-from shapecheck.static.sequences import iterations, unpack
+from shapecheck.static.sequences import UNROLLED, iterations, unpack
 from shapecheck.static.values import (
     NONE,
     Class,
@@ -281,11 +280,7 @@ def _for(run: Run, node: cst.For, scope: Scope) -> None:
         except Left:
             if many is None and _breaks(node.body):
                 break
-        for name, value_before in before.items():
-            if isinstance(value_before, Tensor) and changed(run, value_before, scope.names.get(name, NONE)):
-                after = scope.names[name]
-                assert isinstance(after, Tensor)
-                scope.names[name] = run.lost(node, [after], "loop")
+        _lose_changed(run, before, scope, node)
         for sequence, length in grown.items():
             added = sequence.items[length:]
             if added:
@@ -318,8 +313,33 @@ def _lists(scope: Scope) -> dict[Seq, int]:
 
 
 def _while(run: Run, node: cst.While, scope: Scope) -> None:
-    with contextlib.suppress(Left):
-        execute(run, node.body, scope)
+    """As often as the condition is known to hold; where it isn't known, once, and what changes shape is lost."""
+    for _ in range(UNROLLED):
+        answer = conditions.known(run, conditions.truth(run, evaluate(run, node.test, scope), node.test))
+        if answer is False:
+            return
+        before = dict(scope.names)
+        try:
+            execute(run, node.body, scope)
+        except Left:
+            return
+        if answer is None or not _counts(before, scope):
+            _lose_changed(run, before, scope, node)
+            return
+
+
+def _counts(before: dict[str, Any], scope: Scope) -> bool:
+    """Whether a loop's body changed a number or a tensor: else its condition will never end it."""
+    return any(isinstance(value, Num | Tensor) and value is not before.get(name) for name, value in scope.names.items())
+
+
+def _lose_changed(run: Run, before: dict[str, Any], scope: Scope, node: cst.CSTNode) -> None:
+    """Take what came out of a loop's body in another shape for unknown."""
+    for name, value in before.items():
+        after = scope.names.get(name, NONE)
+        known = run.tensor(value, node) if isinstance(value, Unknown) and isinstance(after, Tensor) else value
+        if isinstance(known, Tensor) and isinstance(after, Tensor) and changed(run, known, after):
+            scope.names[name] = run.lost(node, [after], "loop")
 
 
 def _try(run: Run, node: cst.Try, scope: Scope) -> None:
