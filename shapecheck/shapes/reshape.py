@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol, product
+from shapecheck.shapes.dim import ONE, Dim, Kind, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Factor, Origin, is_heads
 
@@ -106,17 +106,10 @@ def _balance(a: Dim, b: Dim, facts: Facts) -> bool:
                 continue
             rest = lhs.exact_quotient(Dim.of(atom))
             value = facts.divide(rhs, rest) if rest is not None else None
-            if value is not None and _two_parameters(symbol, value):
-                continue
             if value is not None and value.known and not value.is_one:
                 free.append((order[symbol.kind], len(lhs.monomial[0]) if lhs.monomial else 0, symbol, value))
     free.sort(key=lambda entry: entry[:2])
     return bool(free) and facts.bind(free[0][2], free[0][3])
-
-
-def _two_parameters(symbol: Symbol, value: Dim) -> bool:
-    """Whether one parameter would be taken for another: that a reshape fits is no sign that they are one."""
-    return symbol.kind is Kind.CONSTRUCTOR and value.symbol is not None and value.symbol.kind is Kind.CONSTRUCTOR
 
 
 def _align(

@@ -70,8 +70,8 @@ def _of_tensor(run: Run, tensor: Tensor, name: str, node: cst.CSTNode) -> Value:
         case "shape":
             return sizes(run, tensor)
         case "ndim":
-            rank = run.shape(tensor).rank
-            return Num(Dim.of(rank)) if rank is not None else Unknown(run.key(node), "ndim")
+            shape = run.shape(tensor)
+            return Num(Dim.of(shape.rank)) if shape.rank is not None else run.rank_of(shape)
         case "T" | "mT" | "H" | "mH":
             return apply(run, name, node, [tensor], {})
         case "data" | "real" | "imag" | "grad":

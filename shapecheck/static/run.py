@@ -95,6 +95,7 @@ class Run:
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
     stretches: dict[Symbol, Axis] = field(default_factory=dict)  # the size of each of many stretches → the axis cut
+    ranks: dict[object, Shape] = field(default_factory=dict)  # a rank as a value → the shape that has it
     defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
     fallback: int = 0  # inside how many defaults for what wasn't given
     blind: bool = False  # two shapes were broadcast of which too little was known
@@ -323,11 +324,20 @@ class Run:
             case Num() if not truth:
                 self._equal(cond, Num(Dim.of(0)))
 
+    def rank_of(self, shape: Shape) -> Unknown:
+        """A rank that isn't known, as a value: which one it is may be told by a condition."""
+        value = Unknown(("ndim", shape.row.key if shape.row is not None else None, len(shape.entries)), "ndim")
+        self.ranks[value.key] = shape
+        return value
+
     def _equal(self, left: Value, right: Value) -> None:
         if isinstance(left, Seq) and isinstance(right, Seq):
             self._equal_shapes(left, right)
             return
         a, b = number(left), number(right)
+        if isinstance(left, Unknown) and left.key in self.ranks and b is not None and b.value is not None:
+            self.ranked(self.facts.shape(self.ranks[left.key]), b.value)
+            return
         if a is None or b is None:
             return
         a, b = self.facts.resolve(a), self.facts.resolve(b)
