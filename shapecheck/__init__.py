@@ -13,15 +13,23 @@ if TYPE_CHECKING:
     from shapecheck.rule import Rule as Rule
     from shapecheck.rule import Severity as Severity
     from shapecheck.rule import load_rules as load_rules
+    from shapecheck.runtime.record import trace as trace
+    from shapecheck.runtime.recording import Observation as Observation
+    from shapecheck.runtime.recording import Recording as Recording
 
 __version__ = "0.1.0"
-__all__ = ["Finding", "Rule", "Severity", "__version__", "load_rules"]
+__all__ = [
+    "Finding", "Observation", "Recording", "Rule", "Severity", "__version__", "load_rules", "trace",
+]  # fmt: skip
 
 _HOMES = {
     "Finding": "shapecheck.rule",
+    "Observation": "shapecheck.runtime.recording",
+    "Recording": "shapecheck.runtime.recording",
     "Rule": "shapecheck.rule",
     "Severity": "shapecheck.rule",
     "load_rules": "shapecheck.rule",
+    "trace": "shapecheck.runtime.record",
 }
 
 
