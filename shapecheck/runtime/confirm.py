@@ -205,14 +205,20 @@ class _Judge:
                 yield Comparison(Verdict.UNPREDICTED, one.site, one.shape, lost_by=self._unreached(one.site)), None
 
     def _unreached(self, site: Site) -> str:
-        return f"{site.function} not followed" if self.trace.completed else "the path was given up"
+        if not self.trace.completed:
+            return "the path was given up"
+        return "not taken for a tensor" if site.function == self.inputs else f"{site.function} isn't followed"
 
     def _returned(self) -> Iterator[Judged]:
         sites = [one.site for one in self.recording.observations if one.site.kind == "return"]
-        if not sites or len(self.trace.returned) != len(self.recording.returned):
+        if not sites:
             return
-        for tensor, shape in zip(self.trace.returned, self.recording.returned, strict=True):
-            yield self._judged(tensor, shape, sites[-1])
+        known = len(self.trace.returned) == len(self.recording.returned)
+        for index, shape in enumerate(self.recording.returned):
+            if known:
+                yield self._judged(self.trace.returned[index], shape, sites[-1])
+            else:
+                yield Comparison(Verdict.UNPREDICTED, sites[-1], shape, lost_by="what is returned"), None
 
     def _judged(self, tensor: Tensor, found: tuple[int, ...], site: Site) -> Judged:
         shape = self.trace.shape(tensor)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import os
+import sys
 import types
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shapecheck.source import Unreadable, read
 from shapecheck.static.paths import Root, Traced, traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.syntax import problem
@@ -27,28 +28,31 @@ def predicted(of: Any) -> Traced:
     """Every path through the forward of a class, or through a function; raises NoPrediction."""
     of = inspect.unwrap(of) if isinstance(of, types.FunctionType) else of
     name = of.__qualname__
-    try:
-        filename = inspect.getsourcefile(of)
-    except TypeError:
-        filename = None
-    if filename is None or not Path(filename).exists():
+    filename = _filename(of)
+    text = "".join(linecache.getlines(filename)) if filename is not None else ""
+    if filename is None or not text:
         raise NoPrediction(f"the source of `{name}` isn't at hand")
     if not name.isidentifier():
         raise NoPrediction(f"`{name}` isn't defined at the top of its file")
-    path = Path(os.path.realpath(filename))
-    return _predicted(path, path.stat().st_mtime_ns, name)
+    return _predicted(Path(os.path.realpath(filename)), text, name)
+
+
+def _filename(of: Any) -> str | None:
+    """The file of a function, or of a class: that of its methods, since its module may be gone, or a notebook."""
+    if isinstance(of, types.FunctionType):
+        return of.__code__.co_filename
+    own = [value for value in vars(of).values() if isinstance(value, types.FunctionType)]
+    own = [inspect.unwrap(value) for value in own if value.__module__ == of.__module__]
+    if own:
+        return own[0].__code__.co_filename
+    return getattr(sys.modules.get(of.__module__), "__file__", None)
 
 
 @lru_cache(maxsize=256)
-def _predicted(path: Path, changed: int, name: str) -> Traced:
-    """`changed` keeps the prediction for an older version of the file from being used."""
-    try:
-        source = read(path, path.read_bytes())
-    except (OSError, Unreadable) as error:
-        raise NoPrediction(f"{path} can't be read: {error}") from error
-    if (wrong := problem(source.text)) is not None:
+def _predicted(path: Path, text: str, name: str) -> Traced:
+    if (wrong := problem(text)) is not None:
         raise NoPrediction(f"{path} doesn't parse: {wrong.message}")
-    file = File(path, source.text, _project(path.parent), notebook=bool(source.cells))
+    file = File(path, text, _project(path.parent))
     found = file.find(name, 1 << 30)
     if not isinstance(found, Class | Function):
         raise NoPrediction(f"`{name}` isn't defined at the top of {path.name}")
