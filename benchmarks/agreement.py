@@ -90,7 +90,7 @@ class Count:
     wrong: list[tuple[str, Comparison]] = field(default_factory=list)
     classes: int = 0
     whole: int = 0
-    ambiguous: int = 0
+    doubtful: int = 0
     failed: list[str] = field(default_factory=list)
 
     def line(self, name: str) -> str:
@@ -123,7 +123,7 @@ def judge(case: Case, count: Count) -> None:
         return
     count.classes += 1
     count.whole += all(one.verdict is Verdict.RIGHT for one in confirmation.comparisons)
-    count.ambiguous += confirmation.paths > 1
+    count.doubtful += confirmation.doubtful
     for one in confirmation.comparisons:
         count.verdicts[one.verdict] += 1
         if one.verdict is Verdict.WRONG:
@@ -132,14 +132,14 @@ def judge(case: Case, count: Count) -> None:
             count.losses[one.lost_by] += 1
 
 
-def given(of: Any, arguments: Mapping[str, Any]) -> dict[str, int]:
-    """The whole numbers that a constructor was given, its defaults too."""
+def given(of: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a constructor was given, its defaults too."""
     try:
         bound = inspect.signature(of).bind(**arguments)
     except (TypeError, ValueError):
         return {}
     bound.apply_defaults()
-    return {name: value for name, value in bound.arguments.items() if type(value) is int}
+    return dict(bound.arguments)
 
 
 def cases(libraries: list[str]) -> Iterator[Case]:
@@ -160,9 +160,11 @@ def report(counts: Mapping[str, Count], losses: int) -> bool:
         total.failed += count.failed
         total.classes += count.classes
         total.whole += count.whole
-        total.ambiguous += count.ambiguous
+        total.doubtful += count.doubtful
     print(total.line("all"))
-    print(f"{total.ambiguous} classes were judged on the best of several paths that fit what ran")
+    print(
+        f"{total.doubtful} classes were judged on the best of several paths that fit what ran, another of which doesn't fit the shapes"
+    )
     print(*(f"failed: {failure}" for failure in total.failed), sep="\n")
     print("\nwhat loses predictions:")
     print(*(f"{count:6}  {by}" for by, count in total.losses.most_common(losses)), sep="\n")

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from shapecheck.runtime.decided import contradicts
 from shapecheck.runtime.recording import Recording, Site
 from shapecheck.runtime.unify import Sizes
 from shapecheck.shapes.shape import Axis, Row, Shape
@@ -41,14 +43,15 @@ class Comparison:
 class Confirmation:
     """A recording judged by the path of the prediction that ran.
 
-    `sizes` are the symbols with their numbers; `paths` is how many paths could have been the one that ran.
+    `sizes` are the symbols with their numbers. `doubtful` where several paths could have been the one that ran, and not
+    all of them fit what was recorded.
     """
 
     symbol: str
     comparisons: tuple[Comparison, ...]
     sizes: Mapping[str, int]
     trace: Trace | None
-    paths: int
+    doubtful: bool = False
 
     def of(self, verdict: Verdict) -> tuple[Comparison, ...]:
         return tuple(one for one in self.comparisons if one.verdict is verdict)
@@ -62,20 +65,24 @@ class Confirmation:
 
 
 def confirm(
-    traces: Sequence[Trace], recording: Recording, known: Mapping[str, int] | None = None, inputs: str = "forward"
+    traces: Sequence[Trace], recording: Recording, known: Mapping[str, Any] | None = None, inputs: str = "forward"
 ) -> Confirmation:
-    """Judge a recording by the predicted traces; `known` are sizes that the constructor was given."""
-    ran = _Ran(recording)
-    judged = [_Judge(trace, recording, known or {}, inputs).confirmation() for trace in _agreeing(traces, ran)]
+    """Judge a recording by the predicted traces; `known` is what the constructor was given, by name."""
+    known = known or {}
+    ran = _agreeing(traces, _Ran(recording))
+    judged = [
+        _Judge(trace, recording, known, inputs).confirmation()
+        for trace in [trace for trace in ran if not contradicts(trace.decisions, known)] or ran
+    ]
     if not judged:
         lost = tuple(
             Comparison(Verdict.UNPREDICTED, one.site, one.shape, lost_by="no path")
             for one in recording.observations
             if one.site.kind == "assign"
         )
-        return Confirmation(recording.symbol, lost, {}, None, 0)
+        return Confirmation(recording.symbol, lost, {}, None)
     best = min(judged, key=lambda one: (len(one.of(Verdict.WRONG)), -len(one.of(Verdict.RIGHT))))
-    return Confirmation(best.symbol, best.comparisons, best.sizes, best.trace, len(judged))
+    return replace(best, doubtful=any(one.of(Verdict.WRONG) for one in judged if one is not best))
 
 
 # -- the path that ran ---------------------------------------------------------------------------------------------------
@@ -136,7 +143,7 @@ Judged = tuple[Comparison, Shape | None]  # with the predicted shape
 class _Judge:
     """One predicted trace against a recording, in the order in which things ran."""
 
-    def __init__(self, trace: Trace, recording: Recording, known: Mapping[str, int], inputs: str) -> None:
+    def __init__(self, trace: Trace, recording: Recording, known: Mapping[str, Any], inputs: str) -> None:
         self.trace = trace
         self.recording = recording
         self.inputs = inputs
@@ -149,7 +156,7 @@ class _Judge:
         compared += self._assigned()
         compared += self._returned()
         settled = tuple(self._again(one, shape) for one, shape in compared)
-        return Confirmation(self.recording.symbol, settled, self.sizes.told(), self.trace, 1)
+        return Confirmation(self.recording.symbol, settled, self.sizes.told(), self.trace)
 
     def _again(self, one: Comparison, shape: Shape | None) -> Comparison:
         """A comparison with all that is known in the end: a product of sizes may have been settled late."""
@@ -165,7 +172,7 @@ class _Judge:
             assert tensor.shape is not None
             for symbol in {symbol for factor in tensor.shape.factors() for symbol in factor.size.symbols()}:
                 match symbol.key:
-                    case ("param", self.trace.symbol, str(given_as)) if given_as in self.known:
+                    case ("param", self.trace.symbol, str(given_as)) if type(self.known.get(given_as)) is int:
                         self.sizes.bind(symbol, self.known[given_as], f"given as {given_as}")
         given = {
             one.name: one
