@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from shapecheck.runtime.gate import GATE
+
 _CALLED = ("forward", "__call__")
 MOST = 600  # functions; a project that reaches more is looked at no further
 
@@ -88,7 +90,8 @@ class Reach:
                 self._value(value)
 
     def _add(self, function: types.FunctionType) -> None:
-        if id(function) not in self.functions and self._ours(function):
+        generated = function.__code__.co_filename == GATE
+        if id(function) not in self.functions and self._ours(function) and not generated:
             self.functions[id(function)] = function
             self._waiting.append(function)
 

@@ -19,19 +19,28 @@ _SWAPPING = threading.RLock()
 
 
 class Log:
-    """What is being recorded: observations as they come, and the sites that were reached."""
+    """What is being recorded: observations as they come, and the sites that were reached.
 
-    __slots__ = ("events", "reached")
+    `on_bind` is told of each tensor that gets a name, before the code goes on.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("events", "on_bind", "reached")
+
+    def __init__(self, on_bind: Callable[[Site, torch.Tensor], None] | None = None) -> None:
         self.events: list[tuple[Site, torch.Size, torch.dtype, str]] = []
         self.reached: set[Site] = set()
+        self.on_bind = on_bind
 
     def observations(self) -> tuple[Observation, ...]:
         return tuple(
             Observation(site, tuple(shape), str(dtype).removeprefix("torch."), device)
             for site, shape, dtype, device in self.events
         )
+
+    def take(self, other: Log) -> None:
+        """Add what was recorded further in."""
+        self.events += other.events
+        self.reached |= other.reached
 
 
 LOG: ContextVar[Log | None] = ContextVar("shapecheck_log", default=None)
@@ -52,6 +61,8 @@ class Tap:
             log.reached.add(site)
             if isinstance(value, torch.Tensor) and not value.is_nested:
                 log.events.append((site, value.shape, value.dtype, value.device.type))
+                if log.on_bind is not None:
+                    log.on_bind(site, value)
         return value
 
     def give(self, index: int, value: Any) -> Any:

@@ -24,6 +24,7 @@ class Site:
     function: str
     end_row: int = 0
     end_column: int = 0
+    annotation: str = ""  # of an assignment that has one
 
 
 @dataclass(frozen=True, slots=True)

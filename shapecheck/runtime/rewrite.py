@@ -13,7 +13,7 @@ import linecache
 import types
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,35 @@ def _arguments(code: types.CodeType) -> int:
 
 def _parameters(code: types.CodeType) -> tuple[str, ...]:
     return code.co_varnames[: _arguments(code)]
+
+
+def replacing(outer: Any, inner: types.FunctionType, tapped: types.CodeType, depth: int = 4) -> Any:
+    """A copy of a decorated function that calls `inner` with other code; None where the decorator hides its function."""
+    if outer is inner:
+        return _copied(inner, tapped, inner.__closure__)
+    if not isinstance(outer, types.FunctionType) or not depth:
+        return None
+    cells = []
+    found = False
+    for cell in outer.__closure__ or ():
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            content = None
+        other = None
+        if isinstance(content, types.FunctionType) and (content is inner or content.__closure__):
+            other = replacing(content, inner, tapped, depth - 1)
+        found = found or other is not None
+        cells.append(cell if other is None else types.CellType(other))
+    return _copied(outer, outer.__code__, tuple(cells)) if found else None
+
+
+def _copied(function: types.FunctionType, code: types.CodeType, cells: tuple[Any, ...] | None) -> types.FunctionType:
+    made = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, cells)
+    made.__kwdefaults__ = function.__kwdefaults__
+    made.__qualname__ = function.__qualname__
+    made.__dict__.update({name: value for name, value in vars(function).items() if name != "__wrapped__"})
+    return made
 
 
 # -- finding the definition ----------------------------------------------------------------------------------------------
@@ -183,7 +212,7 @@ class _Rewriter(ast.NodeTransformer):
         return len(line.encode("utf-8")[:offset].decode("utf-8", "replace")) + 1
 
     def _code(self, node: ast.AST) -> str:
-        assert isinstance(node, ast.stmt | ast.expr)
+        assert isinstance(node, ast.stmt | ast.expr | ast.arg)
         assert node.end_lineno is not None and node.end_col_offset is not None
         stretch = [line.encode("utf-8") for line in self.lines[node.lineno - 1 : node.end_lineno]]
         stretch[-1] = stretch[-1][: node.end_col_offset]
@@ -225,7 +254,7 @@ class _Rewriter(ast.NodeTransformer):
         plain = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         near = node.body[0]
         given = [
-            self._statement("bind", self._site("argument", one.arg, one, None), ast.Name(one.arg, ast.Load()), near)
+            self._statement("bind", self._site("argument", one.arg, one, one), ast.Name(one.arg, ast.Load()), near)
             for one in plain
         ]
         docstring = [node.body[0]] if ast.get_docstring(node, clean=False) is not None and len(node.body) > 1 else []
@@ -264,6 +293,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> list[ast.stmt]:
         after = self._after([node.target], node.value, node) if node.value is not None else []
+        if after:
+            self.sites[-1] = replace(self.sites[-1], annotation=ast.unparse(node.annotation))
         if node.value is not None:
             node.value = self.visit(node.value)
         return [node, *after]
