@@ -33,7 +33,7 @@ QUOTAS = {
     "torch": 4,
     "vit_pytorch": 40,
     "timm": 40,
-    "transformers": 80,
+    "transformers": 60,
     "x_transformers": 6,
     "diffusers": 25,
     "torchtune": 5,
@@ -219,7 +219,7 @@ def works(case: Case) -> bool:
         raise TooSlow
 
     signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, 5)
+    signal.setitimer(signal.ITIMER_REAL, 3)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -234,7 +234,7 @@ def works(case: Case) -> bool:
 
 def first_that_works(name: str) -> Case | None:
     try:
-        tried = itertools.islice(cases(name), 160)
+        tried = itertools.islice(cases(name), 60)
         return next((case for case in tried if works(case)), None)
     except Exception:  # noqa: BLE001 (the class can't even be imported, or has no signature)
         return None
@@ -257,8 +257,8 @@ def main() -> None:
             if case is not None:
                 kept += 1
                 lines.append(json.dumps(asdict(case)))
+                options.output.write_text("\n".join(lines) + "\n", "utf-8")
         print(f"{library}: {kept} of the first {tried} could be built; {len(names)} attention classes", flush=True)
-        options.output.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

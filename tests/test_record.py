@@ -154,9 +154,10 @@ class Lines(bdb.Bdb):
     def __init__(self) -> None:
         super().__init__()
         self.visited: list[int] = []
+        self.filename = modules.__file__
 
     def user_line(self, frame: types.FrameType) -> None:
-        if frame.f_code.co_name == "forward" and frame.f_code.co_filename == modules.__file__:
+        if frame.f_code.co_name == "forward" and frame.f_code.co_filename == self.filename:
             self.visited.append(frame.f_lineno)
 
 

@@ -146,7 +146,9 @@ def array(text: str) -> Array:
 
 def wanted(annotation: Any) -> Wanted | None:
     """What an annotation asks of a value, as far as arrays are in it; None where none is."""
-    if jaxtyping is not None and inspect.isclass(annotation) and issubclass(annotation, jaxtyping.AbstractArray):
+    if jaxtyping is None or jaxtyping.config.jaxtyping_disable:
+        return None
+    if inspect.isclass(annotation) and issubclass(annotation, jaxtyping.AbstractArray):
         return _array(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
@@ -201,8 +203,6 @@ def axes_of(asked: Wanted | None) -> Iterator[AxisSpec]:
 # -- of a function -------------------------------------------------------------------------------------------------------
 def asked_of(function: Callable[..., Any]) -> dict[str, Wanted]:
     """What a function's annotations ask of its arguments and its result (`return`)."""
-    if jaxtyping is None or jaxtyping.config.jaxtyping_disable:
-        return {}
     function = inspect.unwrap(function)
     try:
         hints: Mapping[str, Any] = typing.get_type_hints(function, include_extras=True)

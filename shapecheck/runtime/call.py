@@ -20,7 +20,7 @@ from shapecheck.runtime.mend import help_for
 from shapecheck.runtime.record import LOG, Log, note, tensors
 from shapecheck.runtime.recording import Recording, Site, table
 
-MOST_SEEN = 256  # signatures that are remembered
+MOST_SEEN = 4096  # signatures that are remembered
 ENOUGH = 2  # signatures of one form that must be confirmed before its lengths are free
 MOST_PREDICTED = 8  # signatures that are compared with the prediction
 

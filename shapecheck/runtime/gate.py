@@ -249,9 +249,10 @@ def key_of(parameters: Sequence[inspect.Parameter], tensors: Sequence[str], boun
 
 
 def _keys(parameters: Sequence[inspect.Parameter], tensors: Sequence[str], bound: Sequence[str]) -> Iterator[str]:
-    owner = parameters[0].name if bound else ""
+    owner = parameters[0].name if parameters else ""
     for one in parameters:
-        if one.name == owner or (one is parameters[0] and one.name == "self"):
+        if one.name == owner == "self":  # another object may be built otherwise
+            yield "id(self)"
             continue
         if one.name in tensors:
             yield f"{one.name}.shape"
