@@ -31,8 +31,8 @@ from shapecheck.static.roots import candidates
 
 QUOTAS = {
     "torch": 4,
-    "vit_pytorch": 40,
-    "timm": 40,
+    "vit_pytorch": 70,
+    "timm": 60,
     "transformers": 60,
     "x_transformers": 6,
     "diffusers": 25,

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from shapecheck.runtime.record import trace as trace
     from shapecheck.runtime.recording import Observation as Observation
     from shapecheck.runtime.recording import Recording as Recording
+    from shapecheck.runtime.verify import Verification as Verification
+    from shapecheck.runtime.verify import verify as verify
 
 __version__ = "0.1.0"
 __all__ = [
-    "Finding", "Observation", "Recording", "Rule", "Severity", "ShapeError", "ShapeWarning", "__version__", "checked",
-    "load_rules", "trace",
+    "Finding", "Observation", "Recording", "Rule", "Severity", "ShapeError", "ShapeWarning", "Verification",
+    "__version__", "checked", "load_rules", "trace", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -34,9 +36,11 @@ _HOMES = {
     "Severity": "shapecheck.rule",
     "ShapeError": "shapecheck.runtime.errors",
     "ShapeWarning": "shapecheck.runtime.errors",
+    "Verification": "shapecheck.runtime.verify",
     "checked": "shapecheck.runtime.checked",
     "load_rules": "shapecheck.rule",
     "trace": "shapecheck.runtime.record",
+    "verify": "shapecheck.runtime.verify",
 }
 
 

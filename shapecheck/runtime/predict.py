@@ -11,6 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from shapecheck.rule import Finding, load_rules
+from shapecheck.source import Source
+from shapecheck.static.analysis import findings_of
 from shapecheck.static.paths import Root, Traced, traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.syntax import problem
@@ -35,6 +38,16 @@ def predicted(of: Any) -> Traced:
     if not name.isidentifier():
         raise NoPrediction(f"`{name}` isn't defined at the top of its file")
     return _predicted(Path(os.path.realpath(filename)), text, name)
+
+
+def findings_in(of: type) -> tuple[Finding, ...]:
+    """What the rules say of a class, on every path of it; nothing where its source can't be had."""
+    filename = _filename(of)
+    text = "".join(linecache.getlines(filename)) if filename is not None else ""
+    if filename is None or not text:
+        return ()
+    path = Path(os.path.realpath(filename))
+    return findings_of(Source(path, text), _project(path.parent), load_rules(), of.__name__)
 
 
 def _filename(of: Any) -> str | None:
