@@ -43,6 +43,8 @@ class Checker:
     predicts: bool = True
     seen: set[object] = field(default_factory=set)
     forms: Counter[object] = field(default_factory=Counter)
+    calls: int = 0  # that were looked at
+    tensors: int = 0  # most that were as predicted in one of them
     predicted: int = 0
     warned: bool = False
     _locals: dict[Site, Wanted | None] = field(default_factory=dict)
@@ -136,6 +138,7 @@ class _Watching:
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         checker = self.checker
+        checker.calls += 1
         self.hold_arguments()
         output = self._recorded(args, kwargs)
         self.hold_result(output)
@@ -237,6 +240,7 @@ class _Watching:
         found = confirm(traces, recording, {}, self.checker.function.__name__)
         wrong = found.of(Verdict.WRONG)
         if not wrong:
+            self.checker.tensors = max(self.checker.tensors, len(found.of(Verdict.RIGHT)))
             return None
         first = wrong[0]
         before = [one for one in recording.observations if one.site.row <= first.site.row and one.site.kind == "assign"]

@@ -74,6 +74,30 @@ def checked(
     return decorate if of is None else decorate(of)
 
 
+def confirming(of: type) -> type | None:
+    """Check a class of someone else's strictly, in place, if it attends; None where it doesn't, or can't be checked."""
+    from shapecheck.runtime.predict import attends
+
+    forward = vars(of).get("forward")
+    if not isinstance(forward, types.FunctionType) or not attends(of):
+        return None
+    if forward.__code__.co_filename == GATE:  # checked already: it is told only to be strict
+        checker_of(of).strict = True
+        return of
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ShapeWarning)
+        return checked(strict=True)(of)
+
+
+def checker_of(of: Any) -> Checker:
+    """What is known of a checked class or function."""
+    function = vars(of)["forward"] if isinstance(of, type) else of
+    names = function.__code__.co_freevars
+    call = function.__closure__[names.index("unseen_")].cell_contents
+    assert isinstance(call, Call)
+    return call.checker
+
+
 class Options:
     """How a class or function is to be checked."""
 

@@ -50,6 +50,20 @@ def findings_in(of: type) -> tuple[Finding, ...]:
     return findings_of(Source(path, text), _project(path.parent), load_rules(), of.__name__)
 
 
+def attends(of: type) -> bool:
+    """Whether some path of a class holds an attention."""
+    try:
+        return any(trace.attentions for trace in predicted(of).traces)
+    except NoPrediction:
+        return False
+
+
+def file_of(of: type) -> Path | None:
+    """The file that a class is defined in."""
+    filename = _filename(of)
+    return Path(os.path.realpath(filename)) if filename is not None else None
+
+
 def _filename(of: Any) -> str | None:
     """The file of a function, or of a class: that of its methods, since its module may be gone, or a notebook."""
     if isinstance(of, types.FunctionType):
