@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -117,6 +118,12 @@ def _without_sizes(key: object) -> object:
     return key
 
 
+def _quoted(site: Site) -> tuple[Path, int, str]:
+    """A place of the source as a story shows it."""
+    before = {"assign": f"{site.name} = ", "return": "return "}.get(site.kind, "")
+    return site.path, site.row, f"{before}{site.code}"
+
+
 class _Watching:
     """One call, watched."""
 
@@ -191,7 +198,7 @@ class _Watching:
         where = site or self._site(name)
         story = Story(
             f"{self.checker.symbol}: {found.fact}",
-            (where.path, where.row, where.code) if where is not None else None,
+            _quoted(where) if where is not None else None,
             self.binding.told(),
             tuple(one for one in self.log.observations() if one.site.kind == "assign"),
             help_for(found, self.binding, argument=site is None and name != "return"),
@@ -247,7 +254,7 @@ class _Watching:
         story = Story(
             f"{self.checker.symbol}: `{first.site.name}` is {list(first.found)}, and {first.expected} = {first.numbers} "
             "was inferred from the source",
-            (first.site.path, first.site.row, first.site.code),
+            _quoted(first.site),
             [(name, size, "as inferred") for name, size in found.sizes.items()],
             tuple(before),
             "if the code is right, the inference is wrong: `checked(predict=False)` leaves it out",

@@ -6,6 +6,7 @@ import enum
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -237,6 +238,10 @@ class _Judge:
             return Comparison(Verdict.UNPREDICTED, site, found, lost_by=lost), None
         numbers = self._numbers(shape)
         if not self._fits(shape, found, site):
+            if len(found) != len(shape.entries) and self._assumed(shape):
+                return Comparison(
+                    Verdict.UNPREDICTED, site, found, str(shape), numbers, "a rank that is only usual"
+                ), None
             verdict, lost = Verdict.WRONG, ""
         elif shape.known:
             verdict, lost = Verdict.RIGHT, ""
@@ -264,10 +269,25 @@ class _Judge:
             if isinstance(entry, Axis) and entry.size.known
         )
 
+    def _assumed(self, shape: Shape) -> bool:
+        """Whether some axis is only there if a rank is as is usual: no claim is made of it."""
+        assumed = self.trace.facts.assumed
+        keys: list[object] = [entry.key for entry in shape.entries if isinstance(entry, Row)]
+        for factor in shape.factors():
+            keys += [factor.id, *(symbol.key for symbol in factor.size.symbols())]
+        return bool(assumed) and any(_within(key, assumed) for key in keys)
+
     def _numbers(self, shape: Shape) -> str:
         return (
             f"[{', '.join(str(self.sizes.reduced(e.size)) if isinstance(e, Axis) else str(e) for e in shape.entries)}]"
         )
+
+
+def _within(key: object, assumed: AbstractSet[object]) -> bool:
+    """Whether an identity comes from one of a row that was assumed."""
+    return key in assumed or (
+        isinstance(key, tuple) and any(_within(part, assumed) for part in key if isinstance(part, tuple))
+    )
 
 
 def _argument(tensor: Tensor) -> str | None:

@@ -24,17 +24,39 @@ def help_for(found: Mismatch, binding: Binding, *, argument: bool) -> str | None
         place = found.shape.index(1)
         if _fits(found.array, found.shape[:place] + found.shape[place + 1 :], binding):
             return f"`.squeeze({place})` drops the axis of size 1"
+    merged = _merged(found.array, found.shape, binding)
+    if merged is not None:
+        return f"`{merged}` makes one axis of two"
     if found.axis is None or found.expected is None or found.found is None:
         return None
     where = binding.where.get(found.axis, "")
     if argument and where.startswith("self."):
         return f"give {found.expected}, or build the module with {found.axis}={found.found}"
-    for large, small, word in ((found.found, found.expected, "times"), (found.expected, found.found, "a part of")):
+    for large, small, word in ((found.found, found.expected, "times"), (found.expected, found.found, "divided by")):
         if small and large % small == 0 and large > small:
             factor = large // small
-            names = [name for name, size in binding.sizes.items() if size == factor and name != found.axis]
+            names = [name for name, size in _known(binding).items() if size == factor and name != found.axis]
             if len(names) == 1:
-                return f"{found.found} is {found.axis} {'times' if word == 'times' else 'divided by'} {names[0]}"
+                return f"{found.found} is {found.axis} {word} {names[0]}"
+    return None
+
+
+def _known(binding: Binding) -> dict[str, int]:
+    """The sizes by name, with the whole numbers that the module holds."""
+    owner = binding.arguments.get("self")
+    own = vars(owner) if hasattr(owner, "__dict__") else {}
+    return {name: value for name, value in own.items() if type(value) is int} | binding.sizes
+
+
+def _merged(asked: Array, shape: tuple[int, ...], binding: Binding) -> str | None:
+    """How two axes become the one that is asked for: neighbours, or heads that have to be moved first."""
+    if len(shape) != len(asked.axes) + 1:
+        return None
+    for index in range(len(shape) - 1):
+        if _fits(asked, (*shape[:index], shape[index] * shape[index + 1], *shape[index + 2 :]), binding):
+            return f".flatten({index}, {index + 1})"
+    if len(shape) == 4 and _fits(asked, (shape[0], shape[2], shape[1] * shape[3]), binding):
+        return ".transpose(1, 2).flatten(2)"
     return None
 
 
