@@ -86,8 +86,8 @@ def _classes(path: Path, library: str, root: Path) -> Iterator[str]:
         return
     module = ".".join((library, *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
     for block in candidates(file, "attention").blocks:
-        if block.kind == "class" and block.mentions_attention():
-            yield f"{module}.{block.name}"
+        if block.kind == "class" and block.mentions_attention:
+            yield from (f"{module}.{name}" for name in block.names)
 
 
 # -- how a class is built ------------------------------------------------------------------------------------------------

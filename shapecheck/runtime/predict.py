@@ -14,12 +14,11 @@ from typing import Any
 from shapecheck.rule import Finding, load_rules
 from shapecheck.source import Source
 from shapecheck.static.analysis import findings_of
-from shapecheck.static.paths import Root, Traced, traced
+from shapecheck.static.paths import Paths, Root, Traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.syntax import problem
 from shapecheck.static.values import Class, Function
 
-MOST_PATHS = 64
 MOST_WORK = 40_000  # expressions: one class only, and the path that ran must be among those followed
 
 
@@ -83,7 +82,7 @@ def _predicted(path: Path, text: str, name: str) -> Traced:
     found = file.find(name, 1 << 30)
     if not isinstance(found, Class | Function):
         raise NoPrediction(f"`{name}` isn't defined at the top of {path.name}")
-    return traced(Root(found), MOST_PATHS, MOST_WORK)
+    return Paths(Root(found)).follow(MOST_WORK, every=True)
 
 
 @lru_cache(maxsize=32)
