@@ -1,9 +1,10 @@
 """Are predicted shapes the ones that torch has? Attention classes of real libraries, each tensor compared.
 
-    python benchmarks/agreement.py [LIBRARY …] [--losses 30] [--wrong]
+    python benchmarks/agreement.py [LIBRARY …] [--losses 30] [--findings]
 
 The classes and how each is built small are in agreement.jsonl, drawn by agreement_draw.py; run this where the libraries
-are installed. A tensor is right, wrong or not predicted; what loses predictions is ranked. Exits with 1 if any is wrong.
+are installed. A tensor is right, wrong or not predicted; what loses predictions is ranked. Exits with 1 if any is wrong. --findings asks the rules
+about each class as `shapecheck verify` does, and lists what they say of code that works.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from typing import Any
 import torch
 
 from shapecheck.runtime.confirm import Comparison, Verdict, confirm
-from shapecheck.runtime.predict import NoPrediction, predicted
+from shapecheck.runtime.predict import NoPrediction, findings_in, predicted
 from shapecheck.runtime.record import traced
 
 
@@ -92,6 +93,7 @@ class Count:
     whole: int = 0
     doubtful: int = 0
     failed: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     def line(self, name: str) -> str:
         total = max(sum(self.verdicts.values()), 1)
@@ -102,7 +104,7 @@ class Count:
         )
 
 
-def judge(case: Case, count: Count) -> None:
+def judge(case: Case, count: Count, findings: bool) -> None:
     """Add one class."""
     try:
         of = class_of(case.name)
@@ -112,6 +114,8 @@ def judge(case: Case, count: Count) -> None:
             count.failed.append(f"{case.name}: {recording.error}")
             return
         confirmation = confirm(predicted(of).traces, recording, given(of, case.arguments))
+        if findings:
+            count.findings += [f"{case.name}:{one.span.row} {one.code} {one.message}" for one in findings_in(of)]
     except NoPrediction as error:
         count.failed.append(f"{case.name}: {error}")
         return
@@ -158,6 +162,7 @@ def report(counts: Mapping[str, Count], losses: int) -> bool:
         total.losses += count.losses
         total.wrong += count.wrong
         total.failed += count.failed
+        total.findings += count.findings
         total.classes += count.classes
         total.whole += count.whole
         total.doubtful += count.doubtful
@@ -168,6 +173,7 @@ def report(counts: Mapping[str, Count], losses: int) -> bool:
     print(*(f"failed: {failure}" for failure in total.failed), sep="\n")
     print("\nwhat loses predictions:")
     print(*(f"{count:6}  {by}" for by, count in total.losses.most_common(losses)), sep="\n")
+    print(*(f"found: {finding}" for finding in total.findings), sep="\n")
     if total.wrong:
         print("\nwrong:")
     for name, one in total.wrong:
@@ -182,12 +188,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("library", nargs="*")
     parser.add_argument("--losses", type=int, default=30)
+    parser.add_argument("--findings", action="store_true")
     options = parser.parse_args()
     counts: dict[str, Count] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for case in cases(options.library):
-            judge(case, counts.setdefault(case.library, Count()))
+            judge(case, counts.setdefault(case.library, Count()), options.findings)
     return int(not report(counts, options.losses))
 
 

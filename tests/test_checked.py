@@ -494,6 +494,16 @@ def test_lines_to_a_debugger_and_to_coverage() -> None:
     assert lines(ours) == expected
 
 
+def test_meta_tensors_have_shapes_and_nothing_to_read() -> None:
+    """What reads a value, and would so wait for a device, raises on meta."""
+    with torch.device("meta"):
+        module = modules.Attention(768, 768, 12)
+        for length in (1024, 1024, 2048, 4096):
+            assert module(torch.empty(8, length, 768)).shape == (8, length, 768)
+        with pytest.raises(ShapeError):
+            module(torch.empty(8, 1024, 512))
+
+
 def test_fake_tensors() -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
