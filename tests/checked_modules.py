@@ -139,3 +139,25 @@ class Fails(nn.Module):
     def forward(self, x: Float[Tensor, "b t"]) -> Tensor:
         wide = torch.cat([x, x], dim=-1)
         return wide @ x
+
+
+@checked(strict=True)
+class Base(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "b t width"]) -> Float[Tensor, "b t width"]:
+        b, t, width = x.shape
+        y: Tensor = self.proj(x)
+        return y.view(b, t, width)
+
+
+@checked(strict=True)
+class Padded(Base):
+    """A forward that calls the checked one of its base class with other tensors than it is given."""
+
+    def forward(self, x: Float[Tensor, "b t narrow"]) -> Float[Tensor, "b t width"]:
+        padded = torch.cat([x, x], dim=-1)
+        return super().forward(padded)

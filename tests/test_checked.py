@@ -70,6 +70,13 @@ def test_what_is_right_is_accepted(module: nn.Module, inputs: list[tuple[int, ..
         module(*(torch.randn(shape) for shape in inputs))
 
 
+def test_a_checked_forward_inside_another_one() -> None:
+    module = modules.Padded(8)
+    for length in range(5, 5 + ENOUGH + 2):
+        assert module(torch.randn(2, length, 4)).shape == (2, length, 8)
+        assert told(lambda length=length: module(torch.randn(2, length, 5))).axis == "width"  # type: ignore[misc]
+
+
 def test_functions() -> None:
     assert modules.scores(torch.ones(2, 3, 5, 7), torch.ones(2, 3, 4, 7)).shape == (2, 3, 5, 4)
     with pytest.raises(ShapeError, match="axis `d` of `k` is 8, not 7"):

@@ -96,16 +96,20 @@ class Call:
     def _compared(self, given: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Lengths that are new, of a form that was confirmed: annotations are compared, nothing is recorded."""
         comparisons = self.checker.comparisons
+        watching: _Watching | None = None
         try:
             comparisons.before(*given.values())
-            output = self.checker.function(*args, **kwargs)
-            if comparisons.after is not None:
-                comparisons.after(*given.values(), output)
-        except ShapeError:  # that they are told with the whole story
+        except ShapeError:  # it is told with the whole story
             watching = _Watching(self.checker, given)
             watching.hold_arguments()
-            watching.hold_result(output)
-            raise
+        output = self.checker.function(*args, **kwargs)
+        if comparisons.after is not None:
+            try:
+                comparisons.after(*given.values(), output)
+            except ShapeError:
+                watching = watching or _Watching(self.checker, given)
+                watching.hold_arguments()
+                watching.hold_result(output)
         return output
 
 
@@ -229,17 +233,26 @@ class _Watching:
             self.checker.warned = True
             warnings.warn(text, ShapeWarning, stacklevel=5)
 
+    def _whole(self) -> Any:
+        """What the prediction is of; None for a forward that a subclass calls as a part of its own."""
+        owner = self.arguments.get("self")
+        if not isinstance(self.checker.of, type) or owner is None:
+            return self.checker.of
+        own = inspect.unwrap(type(owner).forward) is inspect.unwrap(self.checker.function)
+        return type(owner) if own else None
+
     def _contradiction(self, output: Any) -> str | None:
         from shapecheck.runtime.confirm import Verdict, confirm
         from shapecheck.runtime.predict import NoPrediction, predicted
 
         assert self.checker.recorded is not None
+        of = self._whole()
+        if of is None:
+            return None
         recording = Recording(
             self.checker.symbol, self.log.observations(), frozenset(self.log.reached), self.checker.recorded[1],
             tuple(tuple(one.shape) for one in tensors(output)),
         )  # fmt: skip
-        owner = self.arguments.get("self")
-        of = type(owner) if isinstance(self.checker.of, type) and owner is not None else self.checker.of
         try:
             traces = predicted(of).traces
         except NoPrediction:

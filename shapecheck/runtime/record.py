@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
+from shapecheck.runtime.definition import NoSource
 from shapecheck.runtime.reach import Reach
 from shapecheck.runtime.recording import Observation, Recording, Site
-from shapecheck.runtime.rewrite import NoSource, rewritten
+from shapecheck.runtime.rewrite import rewritten
 
 _SWAPPING = threading.RLock()
 

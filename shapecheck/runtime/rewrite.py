@@ -9,24 +9,16 @@ from __future__ import annotations
 
 import ast
 import copy
-import linecache
 import types
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from shapecheck.runtime.definition import FunctionNode, NoSource, compiled, definition, text_of
 from shapecheck.runtime.recording import Site
 
 TAP = "\0the tap of shapecheck"
-_FUTURE = 0x1FF0000  # the flags of `from __future__ import …` that a code object carries
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-class NoSource(Exception):
-    """The source of a function isn't at hand, or isn't what was compiled; says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +35,12 @@ class Rewritten:
 def rewritten(function: types.FunctionType) -> Rewritten:
     """The recording code of a function; raises NoSource."""
     original = function.__code__
-    node, owner = _definition(original)
-    text = _text(original.co_filename)
+    node, owner = definition(original)
+    text = text_of(original.co_filename)
     assert text is not None
     rewriter = _Rewriter(text, Path(original.co_filename), original.co_name)
     node = rewriter.function(copy.deepcopy(node))
-    code = _compiled(node, owner, original)
+    code = compiled(node, owner, original)
     if code.co_freevars != original.co_freevars or code.co_varnames[: _arguments(code)] != _parameters(original):
         raise NoSource(f"the source of `{original.co_name}` isn't what was compiled")
     return Rewritten(code, tuple(rewriter.sites))
@@ -62,120 +54,13 @@ def _parameters(code: types.CodeType) -> tuple[str, ...]:
     return code.co_varnames[: _arguments(code)]
 
 
-def replacing(outer: Any, inner: types.FunctionType, tapped: types.CodeType, depth: int = 4) -> Any:
-    """A copy of a decorated function that calls `inner` with other code; None where the decorator hides its function."""
-    if outer is inner:
-        return _copied(inner, tapped, inner.__closure__)
-    if not isinstance(outer, types.FunctionType) or not depth:
-        return None
-    cells = []
-    found = False
-    for cell in outer.__closure__ or ():
-        try:
-            content = cell.cell_contents
-        except ValueError:
-            content = None
-        other = None
-        if isinstance(content, types.FunctionType) and (content is inner or content.__closure__):
-            other = replacing(content, inner, tapped, depth - 1)
-        found = found or other is not None
-        cells.append(cell if other is None else types.CellType(other))
-    return _copied(outer, outer.__code__, tuple(cells)) if found else None
-
-
-def _copied(function: types.FunctionType, code: types.CodeType, cells: tuple[Any, ...] | None) -> types.FunctionType:
-    made = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, cells)
-    made.__kwdefaults__ = function.__kwdefaults__
-    made.__qualname__ = function.__qualname__
-    made.__dict__.update({name: value for name, value in vars(function).items() if name != "__wrapped__"})
-    return made
-
-
-# -- finding the definition ----------------------------------------------------------------------------------------------
-def _text(filename: str) -> str | None:
-    lines = linecache.getlines(filename)  # it knows notebooks' cells and doctests, too
-    return "".join(lines) or None
-
-
-@lru_cache(maxsize=8)
-def _tree(text: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
-
-
-def _definition(code: types.CodeType) -> tuple[_Function, str | None]:
-    """The definition that a code object was compiled from, and the class that it stands in."""
-    text = _text(code.co_filename)
-    if text is None:
-        raise NoSource(f"the source of `{code.co_name}` isn't at hand")
-    try:
-        tree = _tree(text)
-    except (SyntaxError, ValueError, RecursionError) as error:
-        raise NoSource(f"the source of `{code.co_name}` doesn't parse: {error}") from error
-    for node, owner in _definitions(tree, None):
-        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-        if node.name == code.co_name and first == code.co_firstlineno:
-            return node, owner
-    raise NoSource(f"the source of `{code.co_name}` isn't what was compiled")
-
-
-def _definitions(node: ast.AST, owner: str | None) -> Iterator[tuple[_Function, str | None]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, _Function):
-            yield child, owner
-            yield from _definitions(child, owner)
-        elif isinstance(child, ast.ClassDef):
-            yield from _definitions(child, child.name)
-        elif not isinstance(child, ast.expr):
-            yield from _definitions(child, owner)
-
-
-# -- compiling -----------------------------------------------------------------------------------------------------------
-def _compiled(node: _Function, owner: str | None, original: types.CodeType) -> types.CodeType:
-    """The definition compiled where its free names are free names, `__class__` among them."""
-    node.decorator_list = []
-    free = [ast.arg(name, lineno=1, col_offset=0) for name in original.co_freevars]
-    around: ast.stmt = _with_body(ast.parse("def around(): pass").body[0], node)
-    assert isinstance(around, ast.FunctionDef)
-    around.args.args = free
-    if owner is not None:
-        around = _with_body(ast.parse(f"class {owner}: pass").body[0], around)
-    module = ast.fix_missing_locations(ast.Module([around], []))
-    flags = original.co_flags & _FUTURE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            whole = compile(module, original.co_filename, "exec", flags=flags, dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError) as error:
-            raise NoSource(f"`{original.co_name}` can't be compiled by itself: {error}") from error
-    found = _inside(whole, node.name, node.lineno)
-    named: dict[str, Any] = {"co_firstlineno": original.co_firstlineno}
-    if hasattr(original, "co_qualname"):  # Python 3.11
-        named["co_qualname"] = original.co_qualname
-    return found.replace(**named)
-
-
-def _with_body(statement: ast.stmt, inner: ast.stmt) -> ast.FunctionDef | ast.ClassDef:
-    assert isinstance(statement, ast.FunctionDef | ast.ClassDef)
-    statement.body = [inner]
-    return statement
-
-
-def _inside(code: types.CodeType, name: str, row: int) -> types.CodeType:
-    waiting = [code]
-    while waiting:
-        one = waiting.pop(0)
-        if one.co_name == name and one.co_firstlineno == row and one is not code:
-            return one
-        waiting += [constant for constant in one.co_consts if isinstance(constant, types.CodeType)]
-    raise NoSource(f"`{name}` can't be compiled by itself")
-
-
 def _replaced(code: types.CodeType, tap: object) -> types.CodeType:
-    constants = tuple(
-        _replaced(one, tap) if isinstance(one, types.CodeType) else tap if one == TAP else one for one in code.co_consts
-    )
+    def new(one: object) -> object:
+        if isinstance(one, types.CodeType):
+            return _replaced(one, tap)
+        return tap if isinstance(one, str) and one == TAP else one
+
+    constants = tuple(map(new, code.co_consts))
     return code.replace(co_consts=constants)
 
 
@@ -249,7 +134,7 @@ class _Rewriter(ast.NodeTransformer):
         return done
 
     # -- functions
-    def function(self, node: _Function) -> _Function:
+    def function(self, node: FunctionNode) -> FunctionNode:
         arguments = node.args
         plain = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         near = node.body[0]
@@ -261,13 +146,13 @@ class _Rewriter(ast.NodeTransformer):
         node.body = [*docstring, *self._block(node.body[len(docstring) :], given)]
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> _Function:
+    def visitFunctionNodeDef(self, node: ast.FunctionDef) -> FunctionNode:
         self.names.append(node.name)
         done = self.function(node)
         self.names.pop()
         return done
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> _Function:
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> FunctionNode:
         self.names.append(node.name)
         done = self.function(node)
         self.names.pop()
