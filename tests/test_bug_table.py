@@ -43,7 +43,6 @@ def test_the_correct_module_raises_no_alarm() -> None:
 
 
 UNMENDED = {  # where the static half predicts another shape than torch makes
-    "rotary": "a flatten of view_as_real is given axes that it doesn't have",
     "sequence_first": "the width of the keys is taken from another path",
     "stub_not_implemented": "x times a parameter is taken to have the parameter's rank",
 }

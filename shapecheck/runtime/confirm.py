@@ -251,13 +251,11 @@ class _Judge:
 
     def _fits(self, shape: Shape, found: tuple[int, ...], site: Site) -> bool:
         """Whether the known sizes are the ones that were found: all of them, or those on both sides of a row."""
-        if shape.rank is None:
+        if shape.rank is None:  # the axes in front of a row and those behind it may be the same ones
             place = next(index for index, entry in enumerate(shape.entries) if isinstance(entry, Row))
-            behind = len(shape.entries) - 1 - place
-            if len(found) < place + behind:
-                return False
+            behind = shape.entries[place + 1 :]
             pairs = list(zip(shape.entries[:place], found, strict=False))
-            pairs += list(zip(shape.entries[place + 1 :], found[len(found) - behind :], strict=True))
+            pairs += list(zip(reversed(behind), reversed(found), strict=False))
         elif shape.rank != len(found):
             return False
         else:
