@@ -33,6 +33,9 @@ from shapecheck.runtime.call import ENOUGH
 from test_record import Lines
 from tree import ROOT
 
+# torch's own, of Python 3.13.0
+pytestmark = pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")
+
 
 def twins() -> tuple[nn.Module, nn.Module]:
     """A checked module, and the same one unchecked."""
