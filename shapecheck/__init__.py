@@ -13,15 +13,34 @@ if TYPE_CHECKING:
     from shapecheck.rule import Rule as Rule
     from shapecheck.rule import Severity as Severity
     from shapecheck.rule import load_rules as load_rules
+    from shapecheck.runtime.checked import checked as checked
+    from shapecheck.runtime.errors import ShapeError as ShapeError
+    from shapecheck.runtime.errors import ShapeWarning as ShapeWarning
+    from shapecheck.runtime.record import trace as trace
+    from shapecheck.runtime.recording import Observation as Observation
+    from shapecheck.runtime.recording import Recording as Recording
+    from shapecheck.runtime.verify import Verification as Verification
+    from shapecheck.runtime.verify import verify as verify
 
 __version__ = "0.1.0"
-__all__ = ["Finding", "Rule", "Severity", "__version__", "load_rules"]
+__all__ = [
+    "Finding", "Observation", "Recording", "Rule", "Severity", "ShapeError", "ShapeWarning", "Verification",
+    "__version__", "checked", "load_rules", "trace", "verify",
+]  # fmt: skip
 
 _HOMES = {
     "Finding": "shapecheck.rule",
+    "Observation": "shapecheck.runtime.recording",
+    "Recording": "shapecheck.runtime.recording",
     "Rule": "shapecheck.rule",
     "Severity": "shapecheck.rule",
+    "ShapeError": "shapecheck.runtime.errors",
+    "ShapeWarning": "shapecheck.runtime.errors",
+    "Verification": "shapecheck.runtime.verify",
+    "checked": "shapecheck.runtime.checked",
     "load_rules": "shapecheck.rule",
+    "trace": "shapecheck.runtime.record",
+    "verify": "shapecheck.runtime.verify",
 }
 
 

@@ -214,6 +214,77 @@ def show(target: str, output_format: str, configs: Configs) -> int:
     return EXIT_CLEAN
 
 
+def _running(command: Any) -> Any:
+    """The options of the commands that run a file."""
+    for option in (
+        click.argument("target"),
+        click.option("--with", "given", multiple=True, metavar="NAME=VALUE,…", help="Arguments of the constructor."),
+        click.option(
+            "--input", "inputs", multiple=True, metavar="NAME=SIZES", help="An input: x=8,1024,768, ids=int:8,9."
+        ),
+        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or meta: shapes without memory."),
+        click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_running
+def trace(target: str, **options: Any) -> int:
+    """Run TARGET, file.py::Class, and print what is predicted of each tensor beside what it is.
+
+    This EXECUTES the file, the constructor and forward. Exits with 1 where a tensor isn't as predicted, or the run fails.
+    """
+    return _run(target, options, choosing=False)
+
+
+@cli.command()
+@_running
+def verify(target: str, **options: Any) -> int:
+    """Run TARGET, file.py or file.py::Class, at sizes of our choosing: predictions compared, rules asked.
+
+    This EXECUTES the file, constructors and forwards. Sizes differ from one another, so that no axis can be mistaken for
+    another one; where heads and a width are chosen, a width that they don't divide is tried, too. Exits with 1 where a
+    tensor isn't as predicted, the run fails, or a rule finds something.
+    """
+    return _run(target, options, choosing=True)
+
+
+def _run(target: str, options: dict[str, Any], *, choosing: bool) -> int:
+    from shapecheck.report import beside
+
+    try:
+        from shapecheck.runtime import choose, load, verify
+    except ImportError as error:
+        raise click.UsageError(f"{error}: install shapecheck with its extra `runtime`") from error
+    runs: list[verify.Verification] = []
+    name, _, symbol = target.partition("::")
+    if not symbol and not choosing:
+        raise click.UsageError(f"say which class: {target}::Class")
+    try:
+        load.check_device(options["device"])
+        given, inputs = load.arguments(options["given"]), load.inputs(options["inputs"], options["device"])
+        subjects = [load.load(absolute(name), symbol)] if symbol else load.classes(absolute(name))
+        for one in subjects:
+            try:
+                runs.append(
+                    verify.verify(one, inputs, options["device"], **given)
+                    if choosing
+                    else verify.run(one, given, inputs, options["device"])
+                )
+            except choose.CannotChoose as error:
+                if symbol:
+                    raise
+                click.echo(f"{one.__name__} is left out: {error}", err=True)
+    except (load.CannotLoad, choose.CannotChoose, TypeError) as error:
+        raise click.UsageError(str(error)) from error
+    if not runs:
+        raise click.UsageError(f"{target} holds no module with a forward that can be built")
+    click.echo(beside.render(runs, options["output_format"]), nl=False)
+    return EXIT_CLEAN if all(run.ok for run in runs) else EXIT_FOUND
+
+
 @cli.command()
 @click.argument("path", default=".", type=click.Path(path_type=Path, exists=True))
 @configuring

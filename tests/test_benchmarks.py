@@ -1,12 +1,16 @@
 """The benchmarks measure what they say: a mutation makes its bug and no other, samples are drawn as described."""
 
 import ast
+import json
 from collections import Counter
 
 import pytest
+import torch
 
+from agreement import Case, build, built_inputs, given
 from mutations import OPERATORS, Operator, mutants
 from precision import Entry, draw, key, merge
+from tree import ROOT
 
 CORRECT = """
 class Attention(nn.Module):
@@ -121,3 +125,28 @@ def test_verdicts_are_kept() -> None:
         (1, None, True),
         (2, "wrong", False),
     ]
+
+
+# -- agreement -----------------------------------------------------------------------------------------------------------
+def test_the_list_of_classes_is_fixed_and_long_enough() -> None:
+    lines = (ROOT / "benchmarks" / "agreement.jsonl").read_text("utf-8").splitlines()
+    cases = [Case(**json.loads(line)) for line in lines]
+    assert len({case.name for case in cases}) == len(cases) >= 150
+    assert {"timm", "transformers", "vit_pytorch", "diffusers", "x_transformers", "open_clip", "torch"} <= {
+        case.library for case in cases
+    }
+
+
+def test_a_case_is_built_as_it_says() -> None:
+    case = Case("torch.nn.Linear", {"in_features": 11, "out_features": 21}, {"input": [2, 5, 11]})
+    assert build(case)(**built_inputs(case)).shape == (2, 5, 21)
+    assert given(torch.nn.Linear, case.arguments) == case.arguments | {"bias": True, "device": None, "dtype": None}
+    other = Case(
+        "",
+        {},
+        {"ids": {"int": [2, 5], "below": 3}, "pair": {"tuple": [[1], [2]]}, "flag": {"value": False}, "no": None},
+    )
+    inputs = built_inputs(other)
+    assert inputs["ids"].max() < 3
+    assert [one.shape for one in inputs["pair"]] == [(1,), (2,)]
+    assert (inputs["flag"], inputs["no"]) == (False, None)

@@ -130,6 +130,15 @@ def test_import_loads_neither_torch_nor_libcst(tmp_path: Path) -> None:
     assert not loaded(tmp_path, "import shapecheck") & {"torch", "libcst", "click"}
 
 
+def test_the_decorator_loads_libcst_only_for_a_prediction(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    decorated = "import shapecheck, torch\n@shapecheck.checked(predict={})\ndef f(x):\n    y = x * 2\n    return y\n"
+    (tmp_path / "plain.py").write_text(decorated.format(False) + "f(torch.ones(2))\n", "utf-8")
+    (tmp_path / "predicted.py").write_text(decorated.format(True) + "f(torch.ones(2))\n", "utf-8")
+    assert "libcst" not in loaded(tmp_path, "import plain")
+    assert "libcst" in loaded(tmp_path, "import predicted")
+
+
 def test_version_loads_neither_torch_nor_libcst(tmp_path: Path) -> None:
     assert not loaded(tmp_path, running("--version")) & {"torch", "libcst"}
 

@@ -60,6 +60,18 @@ def analyse(source: Source, project: Project, rules: Sequence[Rule], scope: str)
     return Analysis(tuple(sorted(found.values(), key=lambda finding: finding.order)), (), tuple(defects))
 
 
+def findings_of(source: Source, project: Project, rules: Sequence[Rule], name: str) -> tuple[Finding, ...]:
+    """What `rules` find in one class or function of a file, be it attention or not; a crash of ours is an error here."""
+    subject = Subject(File(source.path, source.text, project, notebook=bool(source.cells)), "modules")
+    defects: list[Defect] = []
+    found: dict[tuple[str, Span], Finding] = {}
+    for root in subject.roots:
+        if root.symbol == name:
+            for finding in _findings(subject, root, rules, defects):
+                found.setdefault((finding.code, finding.span), finding)
+    return tuple(sorted(found.values(), key=lambda finding: finding.order))
+
+
 def _of_roots(subject: Subject, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
     for root in subject.roots:
         yield from _listed(defects, root.symbol, None, _findings, subject, root, rules, defects)

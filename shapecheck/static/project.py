@@ -144,6 +144,7 @@ class Project:
     """A folder whose files may be read for names."""
 
     root: Path
+    package: str | None = None  # where nothing marks the root: the package whose files may be read, and no other's
     _files: dict[Path, File | None] = field(default_factory=dict)
 
     @staticmethod
@@ -153,9 +154,10 @@ class Project:
         for above in (folder, *folder.parents):
             if any((above / mark).exists() for mark in MARKS):
                 return Project(above)
+        package = None
         while (folder / "__init__.py").exists() and folder != folder.parent:
-            folder = folder.parent
-        return Project(folder)
+            package, folder = folder.name, folder.parent
+        return Project(folder, package)
 
     def file(self, path: Path) -> File | None:
         """A file of the project by its path; None where there is none, or none that can be read."""
@@ -183,6 +185,8 @@ class Project:
     def imported(self, file: File, module: str, level: int, name: str) -> Any:
         """What `from {'.' * level}{module} import name` means in a file: External where it isn't of the project."""
         dotted = f"{module}.{name}" if module else name
+        if level == 0 and self.package is not None and module.partition(".")[0] != self.package:
+            return External(dotted)
         for folder in self._folders(file, level):
             base = folder.joinpath(*module.split(".")) if module else folder
             for path in (base.with_suffix(".py") if module else None, base / "__init__.py"):

@@ -1,0 +1,160 @@
+"""A class → does it do what its source says? Built and run at sizes that can't be mistaken for one another."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from shapecheck.rule import Finding
+from shapecheck.runtime import choose
+from shapecheck.runtime.confirm import Confirmation, Verdict, confirm
+from shapecheck.runtime.predict import NoPrediction, findings_in, predicted
+from shapecheck.runtime.record import traced
+from shapecheck.runtime.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a class did when it was run, beside what was predicted of it, and what the rules say of it.
+
+    `error` is what building or calling it raised; `indivisible` what became of a width that the heads don't divide, and
+    `silent` whether that passed without a word.
+    """
+
+    symbol: str
+    arguments: Mapping[str, Any]
+    inputs: Mapping[str, tuple[int, ...]]
+    confirmation: Confirmation | None
+    recording: Recording | None
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+    indivisible: str | None = None
+    silent: bool = False
+
+    @property
+    def ok(self) -> bool:
+        wrong = self.confirmation.of(Verdict.WRONG) if self.confirmation is not None else ()
+        return not (wrong or self.findings or self.error or self.silent)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        inputs = ", ".join(f"{name}={list(shape)}" for name, shape in self.inputs.items())
+        yield f"{self.symbol}({arguments})({inputs})"
+        if self.error is not None:
+            yield f"raises {self.error}"
+        if self.confirmation is not None:
+            yield str(self.confirmation)
+            for one in self.confirmation.of(Verdict.WRONG):
+                yield f"line {one.site.row}: `{one.site.name}` is {list(one.found)}, not {one.expected} = {one.numbers}"
+        for finding in self.findings:
+            yield f"line {finding.span.row}: {finding.code} {finding.message}"
+        if self.indivisible is not None:
+            yield self.indivisible
+
+
+def verify(
+    of: type | torch.nn.Module, /, inputs: Mapping[str, Any] | None = None, device: str = "cpu", **given: Any
+) -> Verification:
+    """Build a class, run it, and compare every tensor with what is predicted of its source; then ask the rules.
+
+    `given` are constructor's arguments; sizes are chosen for the others (b=2, t=5, num_heads=3, head_dim=7, d_in=11,
+    d_out=21). `inputs` are tensors or shapes by name. Where the class has heads and a width, it is built once more with a
+    width that they don't divide. Raises CannotChoose where some argument needs to be given, and TypeError for what is no
+    class.
+    """
+    if not isinstance(of, type):
+        raise TypeError(f"verify takes a class, and this is a {type(of).__name__}")
+    result, chosen = _first_that_runs(of, given, inputs or {}, device)
+    uneven, silent = _uneven(of, choose.indivisible(chosen, given), inputs or {}, device)
+    return Verification(
+        result.symbol, result.arguments, result.inputs, result.confirmation, result.recording, findings_in(of),
+        result.error, uneven, silent,
+    )  # fmt: skip
+
+
+def _first_that_runs(
+    of: type, given: Mapping[str, Any], inputs: Mapping[str, Any], device: str
+) -> tuple[Verification, Mapping[str, Any]]:
+    """Sizes that all differ; then d_in as wide as d_out; then the same with heads that can be cut in halves."""
+    tried: list[tuple[Verification, Mapping[str, Any]]] = []
+    for head_dim in (choose.HEAD_DIM, choose.EVEN):
+        chosen = choose.arguments(of, given, head_dim)
+        for one in (chosen, choose.square(of, chosen, given)):
+            if any(one == before for _, before in tried):
+                continue
+            result = run(of, one, inputs, device)
+            if result.error is None:
+                return result, one
+            tried.append((result, one))
+    return tried[0]
+
+
+def run(of: Any, chosen: Mapping[str, Any], shapes: Mapping[str, Any], device: str = "cpu") -> Verification:
+    """Build and call with these arguments, or call a function, and compare with the prediction. Raises CannotChoose."""
+    torch.manual_seed(0)
+    try:
+        traces = predicted(of).traces
+    except NoPrediction:
+        traces = ()
+    name = getattr(of, "__name__", type(of).__name__)
+    subject = of
+    known: dict[str, Any] = {}
+    if isinstance(of, type):
+        _check_arguments(of, chosen)
+        try:
+            with torch.device(device):
+                subject = of(**chosen)
+            known = _known(of, chosen)
+        except Exception as error:  # noqa: BLE001 (whatever it raises is what is told)
+            return Verification(name, dict(chosen), {}, None, None, error=f"{type(error).__name__}: {error}")
+        if isinstance(subject, torch.nn.Module):
+            subject.eval()
+    tensors = choose.inputs(of, traces, known, {one: _tensor(value, device) for one, value in shapes.items()}, device)
+    recording = traced(subject, (), tensors, keep_error=True)
+    inputs = {one: tuple(value.shape) for one, value in tensors.items() if isinstance(value, torch.Tensor)}
+    function = "forward" if isinstance(of, type) else name
+    confirmation = confirm(traces, recording, known, function) if traces else None
+    return Verification(name, dict(chosen), inputs, confirmation, recording, error=recording.error)
+
+
+def _check_arguments(of: type, chosen: Mapping[str, Any]) -> None:
+    try:
+        inspect.signature(of).bind(**chosen)
+    except TypeError as error:
+        raise choose.CannotChoose(f"{of.__name__}: {error}") from error
+
+
+def _known(of: type, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    bound = inspect.signature(of).bind(**chosen)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _tensor(value: Any, device: str) -> Any:
+    if isinstance(value, tuple | list) and all(type(size) is int for size in value):
+        return torch.randn(tuple(value), device=device)
+    return value
+
+
+def _uneven(
+    of: type, uneven: Mapping[str, Any] | None, shapes: Mapping[str, Any], device: str
+) -> tuple[str | None, bool]:
+    """What becomes of a width that the heads don't divide, and whether nothing says so."""
+    if uneven is None or shapes:  # inputs that are given have the width that divides
+        return None, False
+    result = run(of, uneven, {}, device)
+    sizes = ", ".join(
+        f"{name}={value}" for name, value in uneven.items() if choose.ROLES.get(name) in ("heads", "width")
+    )
+    if result.error is None:
+        shapes_of = [list(shape) for shape in (result.recording.returned if result.recording is not None else ())]
+        return f"{sizes}: nothing is raised, the result is {', '.join(map(str, shapes_of))}", True
+    where = "when it is built" if result.recording is None else "at the first forward"
+    return f"{sizes}: raises {where}: {result.error.splitlines()[0]}", False
