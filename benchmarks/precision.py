@@ -7,7 +7,8 @@
 
 CACHE is the folder of benchmarks/libraries.py; CPython's own library is checked with them. Two readers judge, neither
 seeing what the other says: the first writes "right" or "wrong" into `verdict` and the reason into `why`, the second into
-`second` and `second_why`. Only what both call right counts as right. Verdicts that are there are kept, also those of
+`second` and `second_why`. Only what both call right counts as right, what only one has read is unjudged, and where they
+disagree it is wrong, unless the class itself was run: `settled` and `settled_why` say with what outcome. Verdicts that are there are kept, also those of
 findings that are no longer reported (`reported` is false): they don't count, but a mistake that was mended must stay
 known.
 """
@@ -112,6 +113,8 @@ def write_judged(entries: Iterable[Entry]) -> None:
 
 def settled(entry: Entry) -> str:
     """What both readers' verdicts come to: right only if both say so."""
+    if entry.get("settled"):
+        return str(entry["settled"])
     verdicts = {entry["verdict"], entry["second"]}
     return "wrong" if "wrong" in verdicts else "unjudged" if None in verdicts else "right"
 
@@ -129,7 +132,7 @@ def summary(entries: Iterable[Entry]) -> Iterator[str]:
         yield f"{rule:8} {share}  {right} right, {verdicts['wrong']} wrong, {verdicts['unjudged']} unjudged"
     for entry in reported:
         if settled(entry) == "wrong":
-            yield f"wrong: {line(entry)}\n       {entry['why']} / {entry['second_why']}"
+            yield f"wrong: {line(entry)}\n       {entry['why']} / {entry['second_why'] or 'not read by the second reader'}"
     if past := [entry for entry in entries if not entry["reported"]]:
         yield f"{sum(settled(entry) == 'wrong' for entry in past)} wrong of {len(past)} that are no longer reported"
 

@@ -9,7 +9,7 @@ import torch
 
 from agreement import Case, build, built_inputs, given
 from mutations import OPERATORS, Operator, mutants
-from precision import Entry, draw, key, merge
+from precision import Entry, draw, key, merge, settled
 from tree import ROOT
 
 CORRECT = """
@@ -114,6 +114,20 @@ def test_sample_hardly_moves() -> None:
     found = entries(ATN001=400, SHP001=400)
     before, after = ({key(entry) for entry in draw(some, size=100)} for some in (found, found[1:]))
     assert len(before - after) <= 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ran", "result"),
+    [
+        ("right", "right", None, "right"),
+        ("right", None, None, "unjudged"),
+        ("wrong", "right", None, "wrong"),
+        ("wrong", None, None, "wrong"),
+        ("wrong", "right", "right", "right"),
+    ],
+)
+def test_only_what_both_call_right_is_right(first: str, second: str | None, ran: str | None, result: str) -> None:
+    assert settled({"verdict": first, "second": second, "settled": ran}) == result
 
 
 def test_verdicts_are_kept() -> None:
