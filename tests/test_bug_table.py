@@ -42,16 +42,7 @@ def test_the_correct_module_raises_no_alarm() -> None:
     assert not findings_in(checked_modules.Plain)
 
 
-UNMENDED = {  # where the static half predicts another shape than torch makes
-    "sequence_first": "the width of the keys is taken from another path",
-    "stub_not_implemented": "x times a parameter is taken to have the parameter's rank",
-}
-FIXTURES = [
-    pytest.param(
-        path, id=path.stem, marks=[pytest.mark.xfail(reason=UNMENDED[path.stem])] if path.stem in UNMENDED else []
-    )
-    for path in sorted((ROOT / "fixtures" / "clean").glob("*.py"))
-]
+FIXTURES = [pytest.param(path, id=path.stem) for path in sorted((ROOT / "fixtures" / "clean").glob("*.py"))]
 
 
 @pytest.mark.parametrize("path", FIXTURES)

@@ -8,17 +8,18 @@ that it leaves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.shape import Axis, Entry, Factor, Origin
 from shapecheck.shapes.trace import Trace
 from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import Returned, entered, root_arguments
 from shapecheck.static.objects import build
-from shapecheck.static.run import Dead, Frame, GiveUp, Run
+from shapecheck.static.run import Dead, Frame, GiveUp, Run, axis_of_row
 from shapecheck.static.scope import Scope
 from shapecheck.static.snapshot import copied
 from shapecheck.static.statements import step
@@ -96,7 +97,7 @@ class Paths:
         walk, result, completed = self._walked(turn)
         run = walk.run
         if self._seed is None:
-            self._seed = _ranks(run)
+            self._seed = _without_sizes(_ranks(run))
         self.traces.append(run.finish(self.root.symbol, result, completed=completed))
         self._ran |= run.ran
         keys = list(run.decisions)
@@ -141,6 +142,20 @@ def _ranks(run: Run) -> Facts:
     """What a run found out about ranks, to start the next one with; what was only assumed stays marked."""
     facts = run.facts
     return Facts(rows=dict(facts.rows), names=dict(facts.names), assumed=facts.assumed & facts.rows.keys())
+
+
+def _without_sizes(facts: Facts) -> Facts:
+    """Ranks alone: on another path the axes of the same input may be as long as something else."""
+    return replace(facts, rows={key: tuple(map(_bare, entries)) for key, entries in facts.rows.items()})
+
+
+def _bare(entry: Entry) -> Entry:
+    match entry:
+        case Axis(factors=(Factor(id=(key, int(place), "axis")) as factor,)):
+            symbol = factor.size.symbol
+            if symbol is None or symbol.key != (key, place, "size"):
+                return axis_of_row(key, place, given=factor.origin is Origin.INPUT)
+    return entry
 
 
 class Walk:

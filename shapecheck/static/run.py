@@ -425,6 +425,15 @@ def _of_row(row: Row, place: int, name: str, size: Dim | None = None) -> Axis:
     )
 
 
+def axis_of_row(key: object, place: int, *, given: bool) -> Axis:
+    """The same by the row's key alone."""
+    whole = _whole(key)
+    value = whole[1] if isinstance(whole, tuple) and len(whole) > 1 else None  # ("param", owner, name)
+    word = _word(str(value[-1])) if isinstance(value, tuple) else "x"
+    name = f"{word}_last{_depth(key)}" if place < 0 else f"{word}_{ahead(key) + place}"
+    return _of_row(Row(key, word, given), place, name)
+
+
 def _is_remainder_check(cond: Value) -> bool:
     """Whether a condition is `d % h != 0`, or `d % h` itself."""
     match cond:

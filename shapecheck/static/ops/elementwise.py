@@ -9,6 +9,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Meeting, Scale, Scaled, Tensor
 from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.run import USUAL
 from shapecheck.static.values import Const, Num, Real, Seq, Unknown, Value, real
 
 if TYPE_CHECKING:
@@ -204,6 +205,10 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
+            if (
+                row.given and len(other.entries) < USUAL and _is_learnt(other)
+            ):  # features scaled: the input has them, too
+                return _pairwise(run, run.back(one, -len(other.entries)).entries, other.entries)
             if not any(
                 isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]
             ):
@@ -214,6 +219,11 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     if len(a.entries) != len(b.entries):
         return _unless_one(run, a if len(a.entries) > len(b.entries) else b), None
     return (_unless_one(run, a), None) if run.assume else (None, None)
+
+
+def _is_learnt(shape: Shape) -> bool:
+    """Whether all axes are a parameter's own."""
+    return all(factor.origin is Origin.PARAMETER for factor in shape.factors())
 
 
 def _unless_one(run: Run, shape: Shape) -> Shape:
