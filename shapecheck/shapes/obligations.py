@@ -89,21 +89,25 @@ def _checked_by_owners(trace: Trace, division: Division, depth: int = 3) -> bool
     """Whether every class that builds this one checks the division first, or is built by such."""
     checked: dict[str, bool] = {}
     for owner in trace.owners():
-        if _contradict(owner, trace):  # what is there on one path is missing on the other
+        if _contradict(owner, trace, division):  # what is there on one path is missing on the other
             continue
         same = [other for other in owner.divisions if other.place == division.place]
+        if not same and division.place not in owner.even:  # it goes another way
+            continue
         if trace.symbol in owner.built and checked.get(owner.symbol, True):
-            checked[owner.symbol] = (bool(same) or division.place in owner.even) and (
-                all(_is_checked(owner, other) for other in same)
-                or (depth > 0 and all(_checked_by_owners(owner, other, depth - 1) for other in same))
+            checked[owner.symbol] = all(_is_checked(owner, other) for other in same) or (
+                depth > 0 and all(_checked_by_owners(owner, other, depth - 1) for other in same)
             )
     return bool(checked) and all(checked.values())
 
 
-def _contradict(one: Trace, other: Trace) -> bool:
-    """Whether two paths took some decision each its own way."""
+def _contradict(one: Trace, other: Trace, division: Division) -> bool:
+    """Whether two paths took a decision about a size of the division each its own way."""
+    names = {symbol.name for dim in (division.dividend, division.divisor) for symbol in dim.symbols()}
     taken = dict(one.decisions)
-    return any(taken.get(told, value) != value for told, value in other.decisions)
+    return any(
+        taken.get(told, value) != value and not names.isdisjoint(told.split()) for told, value in other.decisions
+    )
 
 
 def _attending(trace: Trace) -> set[int]:

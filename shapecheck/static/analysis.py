@@ -15,14 +15,14 @@ from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
 from shapecheck.static.paths import Paths, Root, Traced
 from shapecheck.static.project import File, Project
-from shapecheck.static.roots import Candidates, candidates, resolved
+from shapecheck.static.roots import Candidates, builders, candidates, resolved
 from shapecheck.static.syntax import Broken, NodePlace, SyntaxProblem
 from shapecheck.static.values import Class
 
 # Expressions evaluated for one class, all its paths together.
 FIRST_WORK = 1_500  # until some rule says something
 MOST_WORK = 5_000  # from then on
-NEAR = 1_500  # for a class that only builds or calls one that attends: one path
+NEAR = 1_500  # for a class that only builds or calls one that attends: a few paths at most
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class Subject:
 
     def _owners(self, root: Root) -> Iterator[Root]:
         if isinstance(root.of, Class):
-            for of in resolved(self.file, self.candidates.owners.get(root.of.name, ())):
+            for of in resolved(self.file, builders(self.file, root.of.name)):
                 if isinstance(of, Class):
                     yield Root(of)
 
@@ -160,7 +160,7 @@ class Traces:
 
     def _follow(self, *, every: bool) -> None:
         if not self._root.of.slice.block.mentions_attention:
-            found = self._paths.follow(NEAR, most_paths=1)
+            found = self._paths.follow(NEAR, most_paths=4)
         else:
             found = self._paths.follow(MOST_WORK if every else FIRST_WORK, every=every)
         elsewhere = self._root.symbol in self._subject.candidates.elsewhere

@@ -130,9 +130,11 @@ def _plain_number(value: Value) -> Dim | None:
 
 def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
     """Record a division of sizes where it may leave a remainder."""
+    if dividend.value is not None:  # numbers by default are no proof for those that are given
+        return
     if dividend.exact_quotient(divisor) is not None:
         run.even.add(run.place(node))
-    elif dividend.value is None:
+    else:
         frame = run.frames[-1]
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
         in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))

@@ -18,10 +18,9 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Candidates:
-    """The blocks to trace, and which class blocks build which others."""
+    """The blocks to trace."""
 
     blocks: tuple[Block, ...]
-    owners: dict[str, tuple[Block, ...]]
     elsewhere: frozenset[str]  # classes that a statement of the top level names: a table, a partial, an alias
 
 
@@ -46,13 +45,17 @@ def candidates(file: File, scope: str) -> Candidates:
         ]
     every = [*chosen, *near]
     owned = [block.name for block in every if block.kind == "class" and block.name is not None]
-    owners = {
-        name: tuple(
-            block for block in classes if name in words[id(block)] and block.name != name and _builds(block, {name})
-        )
-        for name in owned
-    }
-    return Candidates(tuple(sorted(every, key=lambda block: block.row)), owners, frozenset(_handed_on(file, owned)))
+    return Candidates(tuple(sorted(every, key=lambda block: block.row)), frozenset(_handed_on(file, owned)))
+
+
+def builders(file: File, name: str) -> tuple[Block, ...]:
+    """The classes of a file that build the one of this name."""
+    named = re.compile(rf"\b{name}\(")
+    return tuple(
+        block
+        for block in file.outline.blocks
+        if block.kind == "class" and block.name != name and name in block.text and named.search(block.text)
+    )
 
 
 def _handed_on(file: File, names: list[str]) -> Iterator[str]:

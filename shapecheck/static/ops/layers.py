@@ -76,6 +76,10 @@ def made(run: Run, built: Layer, args: list[Any], node: cst.CSTNode) -> Value:
             built.table = (
                 Table(dict(given.items), given.open) if isinstance(given, Table) else Table({}, open=given is not None)
             )
+        case "MultiheadAttention":  # it asserts that its heads divide its width
+            width, heads = (number(built.arguments.get(name, NONE)) for name in ("embed_dim", "num_heads"))
+            if width is not None and heads is not None:
+                run.facts.divisible.add((run.facts.resolve(width), run.facts.resolve(heads)))
         case "Parameter" | "Buffer" | "UninitializedParameter":
             from shapecheck.static.ops import apply
 
