@@ -195,6 +195,15 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Discarded:
+    """A step that gives a new tensor, which nobody takes: `op` is its name as written, `of` what it was asked of."""
+
+    step: Step
+    op: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Division:
     """A division of sizes as it was written: `d_out // num_heads`.
 
@@ -302,6 +311,7 @@ class Trace:
     contradictory: bool = False  # an op needs another rank than what is known: then some shape is wrong
     even: frozenset[Place] = frozenset()  # divisions that leave no remainder whatever the sizes: `dim // dim`
     by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
+    discarded: tuple[Discarded, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
 
