@@ -31,8 +31,8 @@ def note_discarded(run: Run, node: cst.BaseExpression, value: Value, scope: Scop
     step = run.steps[tensor.step]
     if step.place != run.place(node) or not step.operands:
         return
-    if run.steps[step.operands[0].step].op in ("parameter", "unknown"):  # it may be no tensor at all
-        return
+    if step.op == "unknown" or run.steps[step.operands[0].step].op in ("parameter", "unknown"):
+        return  # another library's op of that name, or asked of what may be no tensor at all
     source = _source(run, node, scope)
     if source is not None:
         run.discarded.append(Discarded(step, _name(node), run.place(source).code))
