@@ -2,7 +2,7 @@
 
 Classes, functions, parameters, locals, attributes of `self`, fields of configs and keys that a dict is asked for are
 renamed wherever they stand: at keyword arguments, in `getattr(config, "head_dim")`, in run lines. `self`, `forward`,
-dunders, imported names and the patterns of einsum and einops stay.
+`train`, dunders, imported names and the patterns of einsum and einops stay.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import libcst.matchers as m
 
 from fixture_harness import MAGIC, read
 
-KEPT = {"self", "cls", "forward", "int", "bool", *dir(builtins)}
+KEPT = {"self", "cls", "forward", "train", "eval", "int", "bool", *dir(builtins)}
 TENSORS_TOO = {
     *("shape", "T", "mT", "device", "dtype", "weight", "bias", "training", "ndim", "in_features", "out_features"),
 }

@@ -145,6 +145,7 @@ class Sdpa:
 
     layout: str
     scale: Scale | None = None  # the scale that was passed
+    dropout: str | None = None  # the share of the weights that it drops outside of training, where it surely drops some
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,15 @@ class Bound:
     tensor: Tensor
     place: Place
     frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A step that gives a new tensor, which nobody takes: `op` is its name as written, `of` what it was asked of."""
+
+    step: Step
+    op: str
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +310,8 @@ class Trace:
     built: frozenset[str] = frozenset()  # the classes of the project that it builds
     contradictory: bool = False  # an op needs another rank than what is known: then some shape is wrong
     even: frozenset[Place] = frozenset()  # divisions that leave no remainder whatever the sizes: `dim // dim`
+    by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
+    discarded: tuple[Discarded, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
 

@@ -204,6 +204,9 @@ def _equal(run: Run, left: Any, right: Any) -> bool | None:
 
 def _decided_equal(run: Run, left: Any, right: Any) -> bool | None:
     """What the path decided before: a value that is one string is no other."""
+    for one, other in ((left, right), (right, left)):  # `self.training is True`
+        if isinstance(one, Unknown) and one.name in NEVER_FOLLOWED and isinstance(other, Const):
+            return other.value is False
     decided = run.decided(_equality(left, right))
     if decided is not None:
         return decided
@@ -278,6 +281,8 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
             default = _default_equal(left, right)
             same = run.decide(_equality(left, right), default, f"{_word(left)} == {_word(right)}")
             for one, other in ((left, right), (right, left)):
+                if isinstance(one, Unknown) and isinstance(other, Const):
+                    run.by_flag |= one.kind is Kind.INPUT
                 if same and isinstance(one, Unknown) and isinstance(other, Const):
                     run.equal_to[one.key] = other.value
             run.learn(Cond("==", (left, right)), same)
@@ -300,6 +305,7 @@ def _choose_flag(run: Run, value: Unknown) -> bool:
     """A flag goes as its default; an optional value is there or isn't; the rest of the unknown is taken to be true."""
     if value.optional and not value.flag:
         return not run.decide(("none", value.key), value.default is None, f"{value.name} is None")
+    run.by_flag |= value.flag and value.kind is Kind.INPUT
     default = bool(value.default) if value.default not in (MISSING, None) else value.kind is not Kind.INPUT
     return run.decide(("truth", value.key), default, value.name)
 

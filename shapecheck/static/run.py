@@ -18,6 +18,7 @@ from shapecheck.shapes.trace import (
     Bound,
     BuiltLayer,
     Detail,
+    Discarded,
     Division,
     Remainder,
     Size,
@@ -72,6 +73,8 @@ class Run:
     steps: list[Step] = field(default_factory=list)
     bound: list[Bound] = field(default_factory=list)
     divisions: list[Division] = field(default_factory=list)
+    discarded: list[Discarded] = field(default_factory=list)
+    trying: int = 0  # inside how many bodies of try
     decisions: dict[object, bool] = field(default_factory=dict)
     asked: list[object] = field(default_factory=list)  # the decisions that were looked at, in order
     forks: list[Fork] = field(default_factory=list)  # code that this path went past
@@ -99,6 +102,7 @@ class Run:
     defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
     fallback: int = 0  # inside how many defaults for what wasn't given
     blind: bool = False  # two shapes were broadcast of which too little was known
+    by_flag: bool = False  # a flag or a mode that is given to forward decided something
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(
         default_factory=dict
@@ -392,7 +396,7 @@ class Run:
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
             tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
-            frozenset(self.even),
+            frozenset(self.even), self.by_flag, tuple(self.discarded),
         )  # fmt: skip
 
 

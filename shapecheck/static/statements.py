@@ -12,6 +12,7 @@ from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
 from shapecheck.static.calls import Returned
+from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
@@ -177,7 +178,8 @@ def _assert(run: Run, node: cst.Assert, scope: Scope) -> None:
 
 
 def _expression(run: Run, node: cst.Expr, scope: Scope) -> None:
-    evaluate(run, node.value, scope)
+    since = len(run.steps)
+    note_discarded(run, node.value, evaluate(run, node.value, scope), scope, since)
 
 
 # -- branches and loops --------------------------------------------------------------------------------------------------
@@ -343,7 +345,11 @@ def _lose_changed(run: Run, before: dict[str, Any], scope: Scope, node: cst.CSTN
 
 
 def _try(run: Run, node: cst.Try, scope: Scope) -> None:
-    execute(run, node.body, scope)
+    run.trying += 1
+    try:
+        execute(run, node.body, scope)
+    finally:
+        run.trying -= 1
     if node.orelse is not None:
         execute(run, node.orelse.body, scope)
     if node.finalbody is not None:

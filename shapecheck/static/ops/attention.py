@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Shape
 from shapecheck.shapes.trace import Sdpa
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.matmul import agree, differ, share_batch
-from shapecheck.static.values import NONE, Seq, Value, real
+from shapecheck.static.values import NONE, Real, Seq, Unknown, Value, real
 
 
 @op("scaled_dot_product_attention")
@@ -29,7 +30,7 @@ def kernel(call: Call, layout: str) -> Value:
     query, key, value = call.tensor(0, "query", "q"), call.tensor(1, "key", "k"), call.tensor(2, "value", "v")
     run = call.run
     passed = call.kwargs.get("scale", call.kwargs.get("softmax_scale"))
-    detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed))
+    detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed), dropped(call))
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
         raise Lost("rank")
@@ -48,6 +49,43 @@ def kernel(call: Call, layout: str) -> Value:
     assert length is not None and last is not None
     result = Shape((*front, length, last))
     return call.emit([query, key, value], result, detail, op="sdpa", memory=in_order(run, result))
+
+
+_RATES = {
+    "scaled_dot_product_attention": (4, "dropout_p"),
+    "flash_attn_func": (3, "dropout_p"),
+    "memory_efficient_attention": (4, "p"),
+}
+
+
+def dropped(call: Call) -> str | None:
+    """The share that a module's call drops outside of training, which is how all paths go; None for 0 and the unknown.
+
+    A number is itself, what was given to the constructor or stands in a config is told by its name. A module with a
+    `train` or `eval` of its own may change what it holds.
+    """
+    from shapecheck.static.attributes import find_in_class, is_module
+
+    value = call.get(*_RATES[call.name])
+    match value:
+        case Real(scale) if scale.known and not scale.learnt and not scale.powers and scale.coefficient:
+            rate = f"{scale.coefficient:g}"
+        case Unknown(tensor=None, flag=False, name=rate) if _is_chosen(value):
+            pass
+        case _:
+            return None
+    classes = [instance.of for instance, *_ in call.run.constructions]
+    if any(find_in_class(call.run, of, name) is not None for of in classes for name in ("train", "eval")):
+        return None
+    return rate if any(is_module(call.run, of) for of in classes) else None
+
+
+def _is_chosen(value: Unknown) -> bool:
+    """Whether a value is a constructor's argument, or a field of one."""
+    key = value.key
+    while isinstance(key, tuple) and key[0] in ("attribute", "class"):
+        key = key[1]
+    return value.kind in (Kind.CONSTRUCTOR, Kind.CONFIG) and isinstance(key, tuple) and key[0] in ("param", "open")
 
 
 @op("multi_head_attention_forward")
