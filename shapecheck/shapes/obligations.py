@@ -198,9 +198,11 @@ def _doubtful(trace: Trace, step: Step, quotient: Function) -> bool:
             return _fits(trace.facts, product([axis.size for axis in old]), product(list(new)), quotient) is None
         case Applied(takes=Dim() as takes, got=Axis() as got):
             return _fits(trace.facts, takes, got.size, quotient) is None
+    shapes = [trace.shape(operand) for operand in step.operands]
+    if step.op in _MEETING and len(shapes) == 2:  # what nothing is known of may meet the heads as well
+        return any(shape is None or shape.row is not None for shape in shapes)
     if step.lost_by is None:
         return False
-    shapes = [trace.shape(operand) for operand in step.operands]
     return step.op in _REGROUPING or any(
         _has(trace.facts, quotient, [factor.size for factor in shape.factors()])
         for shape in shapes
@@ -208,6 +210,7 @@ def _doubtful(trace: Trace, step: Step, quotient: Function) -> bool:
     )
 
 
+_MEETING = frozenset({"add", "sub", "mul", "div"})
 _REGROUPING = frozenset({"reshape", "view", "unflatten", "rearrange"})
 
 
