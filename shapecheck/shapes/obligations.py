@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.attention import Fate
 from shapecheck.shapes.dim import Dim, Function, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
-from shapecheck.shapes.shape import Axis, Origin
+from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.trace import Applied, Contraction, Division, Joined, Reshape, Sdpa, Step
 
 if TYPE_CHECKING:
@@ -199,8 +199,8 @@ def _doubtful(trace: Trace, step: Step, quotient: Function) -> bool:
         case Applied(takes=Dim() as takes, got=Axis() as got):
             return _fits(trace.facts, takes, got.size, quotient) is None
     shapes = [trace.shape(operand) for operand in step.operands]
-    if step.op in _MEETING and len(shapes) == 2:  # what nothing is known of may meet the heads as well
-        return any(shape is None or shape.row is not None for shape in shapes)
+    if step.op in _MEETING and len(shapes) == 2:
+        return _may_clash(trace.facts, shapes, quotient)
     if step.lost_by is None:
         return False
     return step.op in _REGROUPING or any(
@@ -208,6 +208,19 @@ def _doubtful(trace: Trace, step: Step, quotient: Function) -> bool:
         for shape in shapes
         if shape is not None
     )
+
+
+def _may_clash(facts: Facts, shapes: Sequence[Shape | None], quotient: Function) -> bool:
+    """Whether heads, or what nothing is known of, meet an axis that may be of another size."""
+    axes = [shape.axes if shape is not None else None for shape in shapes]
+    if axes[0] is None or axes[1] is None:
+        return True
+    for left, right in zip(reversed(axes[0]), reversed(axes[1]), strict=False):
+        sizes = [facts.resolve(left.size), facts.resolve(right.size)]
+        concerned = any(size.exact_quotient(one) is not None for size in sizes for one in quotient.arguments)
+        if concerned and not (left.is_one or right.is_one or facts.same(*sizes)):
+            return True
+    return False
 
 
 _MEETING = frozenset({"add", "sub", "mul", "div"})
