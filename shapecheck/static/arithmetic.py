@@ -130,7 +130,7 @@ def _plain_number(value: Value) -> Dim | None:
 
 def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
     """Record a division of sizes where it may leave a remainder."""
-    if dividend.value is not None:  # numbers by default are no proof for those that are given
+    if dividend.value is not None and dividend != divisor:  # default numbers are no proof for those that are given
         return
     if dividend.exact_quotient(divisor) is not None:
         run.even.add(run.place(node))
