@@ -183,9 +183,7 @@ class Walk:
                 return self._forward(self.start.body, self.start.index), True
             self.run.frames.append(Frame(self.root.symbol, self.root.of.slice, "<root>"))
             return self._from_the_beginning(), True
-        except Dead:
-            return NONE, False
-        except (GiveUp, RecursionError):
+        except (Dead, GiveUp, RecursionError):
             return NONE, False
 
     def _from_the_beginning(self) -> Value:
