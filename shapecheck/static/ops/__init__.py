@@ -1,7 +1,7 @@
 """The table of ops: a name → a function on shapes. `torch.f(x)`, `F.f(x)` and `x.f()` are one name.
 
 An op takes a Call and gives a value; it raises Lost where it can't tell the result's shape, and the trace then says
-which op that was. Families: elementwise, reshape, matmul, einsum, einops, reduce, attention, index, create, layers.
+which op that was. Families: elementwise, reshape, matmul, einsum, einops, reduce, attention, index, cut, join, create, layers.
 """
 
 from __future__ import annotations
@@ -223,10 +223,12 @@ def tensors_in(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
 from shapecheck.static.ops import (  # noqa: E402
     attention,
     create,
+    cut,
     einops,
     einsum,
     elementwise,
     index,
+    join,
     layers,
     matmul,
     reduce,
@@ -236,6 +238,6 @@ from shapecheck.static.ops import (  # noqa: E402
 
 __all__ = [
     "TABLE", "TENSOR_METHODS", "Call", "Dim", "External", "Factor", "Kind", "Lost", "Num", "Real", "Table", "apply",
-    "apply_layer", "attention", "create", "einops", "einsum", "elementwise", "function_named", "index", "layer_named",
+    "apply_layer", "attention", "create", "cut", "einops", "einsum", "elementwise", "function_named", "index", "join", "layer_named",
     "layers", "matmul", "op", "reduce", "reshape", "resize",
 ]  # fmt: skip

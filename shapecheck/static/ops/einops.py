@@ -158,7 +158,7 @@ def _rearranged(call: Call, tensor: Tensor, left: list[Group], right: list[Group
 def rearrange(call: Call) -> Value:
     value = call.get(0, "tensor")
     if isinstance(value, Seq):
-        from shapecheck.static.ops.index import stacked
+        from shapecheck.static.ops.join import stacked
 
         value = stacked(call, value, 0)
         call.args = [value, *call.args[1:]]

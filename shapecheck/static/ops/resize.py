@@ -1,4 +1,4 @@
-"""Images made larger, smaller or into patches: interpolate, transposed convolutions, unfold and fold; gated halves."""
+"""Images made larger, smaller or into patches: interpolate, pad, transposed convolutions, unfold and fold; gated halves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from shapecheck.shapes.dim import ONE, Dim, product
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.trace import Applied, Tensor
 from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.ops.cut import part_of
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.ops.index import pad, part_of
 from shapecheck.static.ops.layers import SIGNATURES, layer, mismatch, strided
 from shapecheck.static.values import NONE, Const, Layer, Num, Seq, Value, number
 
@@ -229,3 +229,24 @@ def glu(call: Call) -> Value:
 @layer("GLU")
 def gated(call: Call, layer_: Layer) -> Value:
     return glu(Call(call.run, call.node, "glu", [call.args[0], layer_.arguments.get("dim", Num(Dim.of(-1)))], {}))
+
+
+@op("pad")
+def pad(call: Call) -> Value:
+    """F.pad: pairs of widths, the last axis first."""
+    tensor, widths = call.tensor(0, "input"), call.get(1, "pad")
+    if not isinstance(widths, Seq) or not widths.plain or len(widths.items) % 2:
+        raise Lost("pad")
+    dims = [number(item) for item in widths.items]
+    known = [dim for dim in dims if dim is not None]
+    if len(known) != len(dims):
+        raise Lost("pad")
+    shape = call.shape(tensor, -len(known) // 2)
+    for back in range(len(known) // 2):
+        extra = known[2 * back] + known[2 * back + 1]
+        axis = shape.at(-back - 1)
+        assert axis is not None
+        if extra.terms:
+            size = call.run.facts.resolve(axis.size) + extra
+            shape = shape.put(len(shape.entries) - back - 1, Axis((part_of(call.run, axis, size),)))
+    return call.emit([tensor], shape, op="pad")
