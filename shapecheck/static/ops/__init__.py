@@ -1,7 +1,7 @@
 """The table of ops: a name → a function on shapes. `torch.f(x)`, `F.f(x)` and `x.f()` are one name.
 
 An op takes a Call and gives a value; it raises Lost where it can't tell the result's shape, and the trace then says
-which op that was. Families: elementwise, reshape, matmul, einsum, einops, reduce, attention, index, cut, join, create, layers.
+which op that was. Each file beside this one is a family.
 """
 
 from __future__ import annotations
@@ -227,10 +227,13 @@ from shapecheck.static.ops import (  # noqa: E402
     einops,
     einsum,
     elementwise,
+    expand,
     index,
     join,
     layers,
     matmul,
+    permute,
+    reading,
     reduce,
     reshape,
     resize,
@@ -238,6 +241,6 @@ from shapecheck.static.ops import (  # noqa: E402
 
 __all__ = [
     "TABLE", "TENSOR_METHODS", "Call", "Dim", "External", "Factor", "Kind", "Lost", "Num", "Real", "Table", "apply",
-    "apply_layer", "attention", "create", "cut", "einops", "einsum", "elementwise", "function_named", "index", "join", "layer_named",
-    "layers", "matmul", "op", "reduce", "reshape", "resize",
+    "apply_layer", "attention", "create", "cut", "einops", "einsum", "elementwise", "expand", "function_named", "index", "join", "layer_named",
+    "layers", "matmul", "op", "permute", "reading", "reduce", "reshape", "resize",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from shapecheck.shapes.dim import ONE, Dim
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape
 from shapecheck.static.ops import TENSOR_METHODS, Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order, run_broadcast
-from shapecheck.static.ops.reshape import _sizes
+from shapecheck.static.ops.reshape import sizes_given
 from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
 
 _FILLED = ("zeros", "ones", "empty", "randn", "rand", "full", "randint", "FloatTensor", "Tensor", "LongTensor", "new_zeros",
@@ -23,7 +23,7 @@ def filled(call: Call) -> Value:
     if call.name == "randint":
         args = [arg for arg in args if isinstance(arg, Seq)]
     given = call.kwargs.get("size")
-    sizes = _sizes(call, args if given is None else [given])
+    sizes = sizes_given(call, args if given is None else [given])
     if sizes is None:
         raise Lost(call.name)
     shape = Shape(tuple(size if isinstance(size, Row) else call.axis(size, Origin.CREATED) for size in sizes))

@@ -1,4 +1,4 @@
-"""view, reshape, flatten, transpose, permute, squeeze, expand, repeat: the same elements in other axes."""
+"""view, reshape, flatten, unflatten: the same elements in other axes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Reshape, Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.values import Const, External, Many, Num, Seq, Unknown, Value, number
+from shapecheck.static.values import External, Many, Seq, Unknown, Value, number
 
 if TYPE_CHECKING:
     from shapecheck.static.run import Run
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 GAP = "gap"  # in a memory: the factors on both sides are no neighbours
 
 
-# -- reshape -------------------------------------------------------------------------------------------------------------
 @op("view", "reshape")
 def view(call: Call) -> Value:
     tensor = call.tensor(0, "input")
-    sizes = _sizes(call, [*call.args[1:], *(value for key, value in call.kwargs.items() if key in ("shape", "size"))])
+    sizes = sizes_given(
+        call, [*call.args[1:], *(value for key, value in call.kwargs.items() if key in ("shape", "size"))]
+    )
     if sizes is None:  # view(dtype)
         return call.emit([tensor], tensor.shape, op="cast", memory=tensor.memory)
     return reshaped(call, tensor, sizes, call.name)
@@ -58,7 +59,7 @@ def unflatten(call: Call) -> Value:
     tensor = call.tensor(0, "input")
     dim = call.whole(1, "dim")
     assert dim is not None
-    parts = _sizes(call, [call.get(2, "sizes")])
+    parts = sizes_given(call, [call.get(2, "sizes")])
     shape = call.shape(tensor, dim)
     place = shape.position(dim)
     if parts is None or place is None:
@@ -74,7 +75,7 @@ def unflatten(call: Call) -> Value:
     return reshaped(call, tensor, sizes, "unflatten", minus)
 
 
-def _sizes(call: Call, values: list[Any]) -> list[Any] | None:
+def sizes_given(call: Call, values: list[Any]) -> list[Any] | None:
     """The sizes that a reshape was given: Dims, Rows; None for view(dtype)."""
     from shapecheck.static.sequences import plain_items
 
@@ -267,214 +268,3 @@ def _breaks(memory: tuple[object, ...] | None, regrouping: Regrouping) -> bool:
             if first.id in place and second.id in place and place[second.id] != place[first.id] + 1:
                 return True
     return False
-
-
-# -- order of axes -------------------------------------------------------------------------------------------------------
-@op("transpose", "swapaxes", "swapdims")
-def transpose(call: Call) -> Value:
-    tensor = call.tensor(0, "input")
-    first, second = call.whole(1, "dim0"), call.whole(2, "dim1")
-    if first is None or second is None:
-        raise Lost("transpose")
-    shape = call.shape(tensor, first, second)
-    a, b = shape.position(first), shape.position(second)
-    assert a is not None and b is not None
-    if shape.row is not None and (first >= 0) != (second >= 0):
-        shape = call.run.ranked(shape, None, "transpose")
-        if shape.row is not None:
-            raise Lost("rank")
-        a, b = first % len(shape.entries), second % len(shape.entries)
-    entries = list(shape.entries)
-    entries[a], entries[b] = entries[b], entries[a]
-    return permuted(call, tensor, Shape(tuple(entries)))
-
-
-def permuted(call: Call, tensor: Tensor, shape: Shape) -> Value:
-    memory = tensor.memory
-    return call.emit([tensor], shape, op="permute", memory=memory, origin=tensor.origin)
-
-
-@op("permute")
-def permute(call: Call) -> Value:
-    tensor = call.tensor(0, "input")
-    values = call.args[1:] or [call.kwargs.get("dims")]
-    if len(values) == 1 and isinstance(values[0], Seq):
-        values = values[0].items
-    order = [number(value) if value is not None and not isinstance(value, Row | Many) else None for value in values]
-    known = [dim.value for dim in order if dim is not None and dim.value is not None]
-    if len(known) != len(values):
-        raise Lost("permute")
-    shape = call.run.ranked(call.run.shape(tensor), len(known), "permute")
-    if shape.rank != len(known) or sorted(index % len(known) for index in known) != list(range(len(known))):
-        raise Lost("permute")
-    return permuted(call, tensor, Shape(tuple(shape.entries[index] for index in known)))
-
-
-@op("movedim", "moveaxis")
-def movedim(call: Call) -> Value:
-    tensor = call.tensor(0, "input")
-    source, target = call.whole(1, "source"), call.whole(2, "destination")
-    shape = call.run.shape(tensor)
-    if source is None or target is None or shape.rank is None:
-        raise Lost("movedim")
-    entries = list(shape.entries)
-    entries.insert(target % len(entries), entries.pop(source % len(entries)))
-    return permuted(call, tensor, Shape(tuple(entries)))
-
-
-@op("T", "mT", "H", "mH", "t", "adjoint")
-def turned(call: Call) -> Value:
-    tensor = call.tensor(0)
-    shape = call.run.shape(tensor)
-    if call.name in ("mT", "mH", "adjoint"):
-        shape = call.shape(tensor, -2)
-        return permuted(call, tensor, Shape((*shape.entries[:-2], shape.entries[-1], shape.entries[-2])))
-    if shape.row is not None:
-        shape = call.run.ranked(shape, 2)  # `.T` is written for two axes
-        if shape.row is not None:
-            raise Lost("rank")
-    return call.emit(
-        [tensor], Shape(tuple(reversed(shape.entries))), op="reverse", memory=tensor.memory, origin=tensor.origin
-    )
-
-
-# -- axes of size 1 ------------------------------------------------------------------------------------------------------
-@op("unsqueeze")
-def unsqueeze(call: Call) -> Value:
-    tensor, dim = call.tensor(0, "input"), call.whole(1, "dim")
-    if dim is None:
-        raise Lost("unsqueeze")
-    shape = call.run.shape(tensor)
-    if shape.rank is None:
-        row = shape.row
-        assert row is not None
-        place = shape.entries.index(row)
-        if not (0 <= dim <= place or (dim < 0 and -dim - 1 <= len(shape.entries) - 1 - place)):
-            shape = call.run.front(shape, dim - 1) if dim > 0 else call.run.back(shape, dim + 1)
-    index = dim if dim >= 0 else len(shape.entries) + dim + 1
-    if not 0 <= index <= len(shape.entries):
-        raise Lost("unsqueeze")
-    return call.emit([tensor], shape.insert(index, Axis()), memory=tensor.memory, origin=tensor.origin)
-
-
-@op("squeeze")
-def squeeze(call: Call) -> Value:
-    tensor, dim = call.tensor(0, "input"), call.whole(1, "dim")
-    if dim is None:
-        axes = call.run.shape(tensor).axes
-        if axes is None or any(axis.size.value is None for axis in axes):
-            raise Lost("squeeze")
-        kept = tuple(axis for axis in axes if not axis.is_one)
-        return call.emit([tensor], Shape(kept), memory=tensor.memory, origin=tensor.origin)
-    shape = call.shape(tensor, dim)
-    place, axis = shape.position(dim), shape.at(dim)
-    assert place is not None and axis is not None
-    size = call.run.facts.resolve(axis.size)
-    if size.is_one:
-        shape = shape.put(place, None)
-    elif (
-        (size.symbol is not None and size.symbol.kind in (Kind.CONSTRUCTOR, Kind.CONFIG, Kind.UNKNOWN))
-        or (size.value is None and size.symbol is None)
-        or size.symbol is not None
-    ):
-        raise Lost("squeeze")
-    return call.emit([tensor], shape, memory=tensor.memory, origin=tensor.origin)
-
-
-# -- copies --------------------------------------------------------------------------------------------------------------
-@op("expand", "broadcast_to")
-def expand(call: Call) -> Value:
-    tensor = call.tensor(0, "input")
-    sizes = _sizes(call, [*call.args[1:], *call.kwargs.values()])
-    if sizes is None or any(isinstance(size, Row) for size in sizes):
-        raise Lost("expand")
-    shape = call.run.ranked(call.run.shape(tensor), None)
-    if shape.axes is None:
-        if any(size.value == -1 for size in sizes):
-            raise Lost("rank")
-        return call.emit([tensor], Shape(tuple(call.axis(size) for size in sizes)))
-    axes = list(shape.axes)
-    entries: list[Axis] = [
-        Axis((call.run.fresh(size, None, Origin.REPEAT),)) for size in sizes[: len(sizes) - len(axes)]
-    ]
-    for axis, size in zip(axes, sizes[len(sizes) - len(axes) :], strict=False):
-        if size.value == -1 or call.run.facts.same(axis.size, size) or not (size.known or axis.is_one):
-            entries.append(axis)
-        elif len(axis.factors) == 1:  # an axis that isn't 1 must be as long already
-            (own,) = axis.factors
-            entries.append(Axis((Factor(size, own.id, own.origin, own.part, own.whole),)))
-        else:
-            entries.append(Axis((call.run.fresh(size, None, Origin.REPEAT),)))
-    return call.emit([tensor], Shape(tuple(entries)), origin=tensor.origin)
-
-
-@op("expand_as")
-def expand_as(call: Call) -> Value:
-    tensor, other = call.tensor(0), call.tensor(1, "other")
-    return call.emit([tensor, other], other.shape, op="expand", origin=tensor.origin)
-
-
-@op("repeat", "tile")
-def repeat(call: Call) -> Value:
-    tensor = call.tensor(0, "input")
-    if call.args[1:2] and isinstance(call.args[1], Const):
-        from shapecheck.static.ops.einops import repeat_pattern
-
-        return repeat_pattern(call)
-    counts = _sizes(call, [*call.args[1:], *(value for value in call.kwargs.values())])
-    if counts is None or any(isinstance(count, Row) for count in counts):
-        raise Lost("repeat")
-    axes = call.run.shape(tensor).axes
-    if axes is None:
-        raise Lost("rank")
-    padded = [*[Axis()] * (len(counts) - len(axes)), *axes]
-    counts = [*[ONE] * (len(padded) - len(counts)), *counts]
-    entries = [
-        axis if count.is_one else Axis((call.run.fresh(count, None, Origin.REPEAT), *axis.factors))
-        for count, axis in zip(counts, padded, strict=True)
-    ]
-    return call.emit([tensor], Shape(tuple(entries)), op="repeat", origin=tensor.origin)
-
-
-@op("repeat_interleave")
-def repeat_interleave(call: Call) -> Value:
-    tensor = call.tensor(0, "input")
-    count = call.get(1, "repeats")
-    dim = call.whole(2, "dim")
-    size = number(count) if count is not None and not isinstance(count, Tensor | Many) else None
-    if dim is None or size is None:
-        raise Lost("repeat_interleave")
-    shape = call.shape(tensor, dim)
-    place, axis = shape.position(dim), shape.at(dim)
-    assert place is not None and axis is not None
-    if not size.is_one:
-        axis = Axis((*axis.factors, call.run.fresh(size, None, Origin.REPEAT)))
-    return call.emit([tensor], shape.put(place, axis), op="repeat_interleave", origin=tensor.origin)
-
-
-@op("size")
-def size_of(call: Call) -> Value:
-    from shapecheck.static.sequences import item, sizes
-
-    tensor = call.tensor(0)
-    index = call.get(1, "dim")
-    found = sizes(call.run, tensor)
-    return found if index is None else item(call.run, found, index, call.node)
-
-
-@op("dim", "ndimension")
-def rank_of(call: Call) -> Value:
-    rank = call.run.shape(call.tensor(0)).rank
-    return Num(Dim.of(rank)) if rank is not None else Unknown(call.run.key(call.node), "dim")
-
-
-@op("numel", "nelement")
-def numel(call: Call) -> Value:
-    total = call.run.shape(call.tensor(0)).total
-    return Num(total) if total is not None else Unknown(call.run.key(call.node), "numel")
-
-
-@op("item", "tolist", "numpy", "stride", "is_contiguous", "is_floating_point", "data_ptr", "element_size", "is_complex",
-    "get_device", "storage_offset", "untyped_storage", "backward", "register_hook", "is_sparse")  # fmt: skip
-def no_tensor(call: Call) -> Value:
-    return Unknown(call.run.key(call.node), call.name)
