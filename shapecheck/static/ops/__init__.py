@@ -222,12 +222,14 @@ def tensors_in(run: Run, value: Any, node: cst.CSTNode) -> list[Tensor]:
 
 from shapecheck.static.ops import (  # noqa: E402
     attention,
+    convolution,
     create,
     cut,
     einops,
     einsum,
     elementwise,
     expand,
+    features,
     index,
     join,
     layers,
@@ -241,6 +243,6 @@ from shapecheck.static.ops import (  # noqa: E402
 
 __all__ = [
     "TABLE", "TENSOR_METHODS", "Call", "Dim", "External", "Factor", "Kind", "Lost", "Num", "Real", "Table", "apply",
-    "apply_layer", "attention", "create", "cut", "einops", "einsum", "elementwise", "expand", "function_named", "index", "join", "layer_named",
+    "apply_layer", "attention", "convolution", "create", "cut", "einops", "einsum", "elementwise", "expand", "features", "function_named", "index", "join", "layer_named",
     "layers", "matmul", "op", "permute", "reading", "reduce", "reshape", "resize",
 ]  # fmt: skip

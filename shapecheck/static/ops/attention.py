@@ -1,14 +1,20 @@
-"""Kernels of attention: scaled_dot_product_attention and its kin."""
+"""Attention as one op: scaled_dot_product_attention and its kin, nn.MultiheadAttention."""
 
 from __future__ import annotations
 
 from shapecheck.shapes.dim import Kind
-from shapecheck.shapes.shape import Shape
-from shapecheck.shapes.trace import Sdpa
+from shapecheck.shapes.shape import Origin, Row, Shape
+from shapecheck.shapes.trace import Applied, Sdpa
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
+from shapecheck.static.ops.features import dim_of, mismatch
+from shapecheck.static.ops.layers import SIGNATURES, layer
 from shapecheck.static.ops.matmul import agree, differ, share_batch
-from shapecheck.static.values import NONE, Real, Seq, Unknown, Value, real
+from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
+
+SIGNATURES["MultiheadAttention"] = (
+    "embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim", "batch_first",
+)  # fmt: skip
 
 
 @op("scaled_dot_product_attention")
@@ -99,3 +105,33 @@ def functional_attention(call: Call) -> Value:
         return Seq([call.emit([query], shape, op="mha"), NONE])
     step = call.run.step("mha", call.node, [query, key], [shape, Shape((batch, length, source))])
     return Seq(list(step.results))
+
+
+@layer("MultiheadAttention")
+def multihead(call: Call, layer_: Layer) -> Value:
+    """nn.MultiheadAttention: (seq, batch, embed) unless batch_first."""
+    query, key = call.tensor(0, "query"), call.tensor(1, "key")
+    value = call.tensor(2, "value")
+    takes = dim_of(layer_, "embed_dim")
+    run = call.run
+    shape = run.back(run.shape(query), -1, takes)
+    got = shape.at(-1)
+    clash = got is not None and takes is not None and mismatch(run, takes, got)
+    source = run.shape(key)
+    weights = Shape((Row(run.key(call.node), "weights"),))
+    if shape.rank == 3 and source.rank == 3:
+        first, length = (0, 1) if layer_.arguments.get("batch_first") == TRUE else (1, 0)
+        weights = Shape((shape.entries[first], shape.entries[length], source.entries[length]))
+    elif shape.rank == 2 and source.rank == 2:
+        weights = Shape((shape.entries[0], source.entries[0]))
+    if call.get(6, "average_attn_weights", TRUE) != TRUE and weights.rank is not None:  # one for each head
+        heads = dim_of(layer_, "num_heads")
+        weights = weights.insert(
+            len(weights.entries) - 2, call.axis(heads if heads is not None else run.unknown_size())
+        )
+    if takes is not None and shape.position(-1) is not None:
+        shape = shape.put(len(shape.entries) - 1, call.axis(takes, Origin.LAYER))
+    detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, None)
+    step = run.step("mha", call.node, [query, key, value], [shape, weights], detail)
+    need = call.get(4, "need_weights")
+    return Seq([step.results[0], NONE if need == Const(False) else step.results[1]])

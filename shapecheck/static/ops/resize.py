@@ -6,13 +6,18 @@ from shapecheck.shapes.dim import ONE, Dim, product
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.trace import Applied, Tensor
 from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.ops.convolution import strided
 from shapecheck.static.ops.cut import part_of
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.ops.layers import SIGNATURES, layer, mismatch, strided
+from shapecheck.static.ops.features import mismatch
+from shapecheck.static.ops.layers import SIGNATURES, layer
 from shapecheck.static.values import NONE, Const, Layer, Num, Seq, Value, number
 
 TWO = Dim.of(2)
 SIGNATURES.update({
+    **{f"ConvTranspose{n}d": ("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups")
+       for n in (1, 2, 3)},
+    "Upsample": ("size", "scale_factor"), "PixelShuffle": ("upscale_factor",), "PixelUnshuffle": ("downscale_factor",),
     "Unfold": ("kernel_size", "dilation", "padding", "stride"),
     "Fold": ("output_size", "kernel_size", "dilation", "padding", "stride"), "GLU": ("dim",),
 })  # fmt: skip
