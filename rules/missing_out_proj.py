@@ -40,7 +40,7 @@ Vaswani et al. 2017, Attention Is All You Need, section 3.2.2: MultiHead(Q, K, V
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
-from shapecheck.shapes.attention import Fate, Join, settled_fate
+from shapecheck.shapes.joins import Fate, Join, settled_fate
 from shapecheck.shapes.trace import Applied, BuiltLayer, Trace
 
 code, severity, holds = "ATN001", Severity.WARNING, Holds.EVERY

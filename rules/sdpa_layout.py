@@ -40,8 +40,7 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scal
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Severity
-from shapecheck.shapes.attention import is_tokens
-from shapecheck.shapes.shape import is_heads
+from shapecheck.shapes.shape import is_heads, is_tokens
 from shapecheck.shapes.trace import Sdpa, Trace
 
 code, severity = "ATN010", Severity.ERROR

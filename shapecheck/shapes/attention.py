@@ -6,28 +6,12 @@ the axis that the context sums over is the keys'. Names play no part.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.dim import Dim
-from shapecheck.shapes.reshape import Verdict
-from shapecheck.shapes.shape import Axis, Origin, is_head_part, is_heads
-from shapecheck.shapes.trace import (
-    Applied,
-    Contraction,
-    Joined,
-    Place,
-    Reduced,
-    Reshape,
-    Scale,
-    Scaled,
-    Sdpa,
-    Softmax,
-    Step,
-    Tensor,
-)
+from shapecheck.shapes.shape import Axis, Origin, is_head_part
+from shapecheck.shapes.trace import Applied, Contraction, Reduced, Scale, Scaled, Sdpa, Softmax, Step, Tensor
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace
@@ -189,7 +173,7 @@ _ROOTS = frozenset({"rsqrt", "sqrt", "pow", "reciprocal", "add", "clamp", "cast"
 
 def _is_normed(trace: Trace, tensor: Tensor) -> bool:
     """Whether a tensor was divided by the root of its mean square, written out: a norm whose gain comes next."""
-    step = trace.maker(_unscaled(trace, tensor))
+    step = trace.maker(unscaled(trace, tensor))
     if step.op not in ("mul", "div") or len(step.operands) != 2:
         return step.op == "norm"
     return any(_is_root_of_mean(trace, operand) for operand in step.operands)
@@ -236,206 +220,13 @@ def _to_context(trace: Trace, softmax: Step) -> tuple[Step | None, Tensor | None
     return contexts[0][0], contexts[0][1], renormalised
 
 
-# -- heads ---------------------------------------------------------------------------------------------------------------
-def is_tokens(axis: Axis) -> bool:
-    """Whether an axis is an input's own."""
-    return bool(axis.factors) and all(factor.origin is Origin.INPUT for factor in axis.factors)
-
-
-# -- joining the heads ---------------------------------------------------------------------------------------------------
-class Fate(enum.Enum):
-    """What became of heads that were joined."""
-
-    PROJECTED = "projected"
-    UNMIXED = "unmixed"  # added to the residual or pooled as they were
-    RETURNED = "returned"
-    LOST = "lost"
-
-
-@dataclass(frozen=True)
-class Join:
-    """Heads put together: by a reshape or by a cat, how many, how wide each, and what became of them."""
-
-    step: Step
-    heads: Dim
-    width: Dim
-    fate: Fate
-    axis: Axis | None
-    scrambled: bool = False
-
-
-def joins(trace: Trace) -> Iterator[Join]:
-    """Every place where the heads of an attention are put together."""
-    done: set[int] = set()
-    for attention in trace.attentions:
-        if attention.context is None or _one_query(trace, attention):
-            continue
-        yield from _joins_after(trace, attention.context, done)
-
-
-def _one_query(trace: Trace, attention: Attention) -> bool:
-    """Whether a single or a learnt query pools the tokens: that owes no projection."""
-    if attention.scores is None or not attention.scores.operands:
-        return False
-    query = attention.scores.operands[0]
-    shape = trace.shape(query)
-    axis = shape.at(-2) if shape is not None else None
-    if attention.kernel or axis is None:
-        return axis is not None and (axis.is_one or any(factor.origin is Origin.PARAMETER for factor in axis.factors))
-    detail = attention.scores.detail
-    left = detail.left if isinstance(detail, Contraction) else ()
-    return any(one.is_one or any(factor.origin is Origin.PARAMETER for factor in one.factors) for one in left)
-
-
-def _joins_after(trace: Trace, context: Step, done: set[int]) -> Iterator[Join]:
-    stack, seen = [context], set[int]()
-    while stack:
-        step = stack.pop()
-        for user in trace.users(step):
-            if user.index in seen:
-                continue
-            seen.add(user.index)
-            join = _join(trace, user)
-            if join is not None:
-                if user.index not in done:
-                    done.add(user.index)
-                    yield join
-            elif user.op in MOVES | MASKS | UNARY | {"cat"}:  # what was attended to in stretches is put together
-                stack.append(user)
-
-
-def _join(trace: Trace, step: Step) -> Join | None:
-    if isinstance(step.detail, Joined) and step.op == "cat":
-        return _cat(trace, step, step.detail)
-    if not isinstance(step.detail, Reshape):
-        return None
-    axes = step.detail.regrouping.axes
-    if step.detail.regrouping.verdict is Verdict.REGROUPED:
-        for axis in axes:
-            heads = [factor for factor in axis.factors if is_head_part(factor)]
-            last = axis.factors[-1] if axis.factors else None
-            if (
-                heads
-                and last is not None
-                and last not in heads
-                and last.origin is Origin.LAYER
-                and last.part is not None
-            ):
-                before = [one for one in step.detail.old if heads[0].id in one.ids]
-                if before and last.id not in before[0].ids and is_heads(Axis((heads[0],))):
-                    return Join(step, heads[0].size, last.size, _fate(trace, step), axis)
-    elif step.detail.regrouping.verdict is Verdict.SCRAMBLED and len(step.detail.new) < len(step.detail.old):
-        heads_axes = [axis for axis in step.detail.old if is_heads(axis)]
-        if heads_axes:
-            return Join(step, heads_axes[0].size, step.detail.old[-1].size, _fate(trace, step), None, scrambled=True)
-    return None
-
-
-def _cat(trace: Trace, step: Step, detail: Joined) -> Join | None:
-    """Heads that are modules of their own, put side by side along the features."""
-    if detail.count.value == 1 or detail.axis is None or len(detail.axis.factors) < 2:
-        return None
-    shape = trace.shape(step.result)
-    if shape is None or shape.at(-1) is None or detail.axis.factors[0].id not in shape.at(-1).ids:  # type: ignore[union-attr]
-        return None
-    inside = {attention.context.index for attention in trace.attentions if attention.context is not None}
-    if not all(_comes_from(trace, operand, inside) for operand in step.operands):
-        return None
-    if any(factor.origin is not Origin.LAYER for factor in detail.axis.factors[1:]):
-        return None
-    width = Axis(detail.axis.factors[1:]).size
-    return Join(step, detail.count, width, _fate(trace, step), detail.axis)
-
-
-def _comes_from(trace: Trace, tensor: Tensor, contexts: set[int]) -> bool:
-    """Whether a tensor is a context, moved, masked or dropped at most."""
-    for _ in range(12):
-        if tensor.step in contexts:
-            return True
-        step = trace.maker(tensor)
-        if step.op not in MOVES | {"dropout"} or not step.operands:
-            return False
-        tensor = step.operands[0]
-    return False
-
-
-def _fate(trace: Trace, join: Step) -> Fate:
-    """What became of a result: followed through everything that doesn't mix its features."""
-    before = trace.ancestors(join)
-    stack, seen, fates = [join], set[int](), set[Fate]()
-    if any(tensor.step == join.index for tensor in trace.returned):
-        fates.add(Fate.RETURNED)
-    while stack:
-        step = stack.pop()
-        for user in trace.users(step):
-            if user.index in seen:
-                continue
-            seen.add(user.index)
-            fate = _met(trace, step, user, before)
-            if fate is None:
-                stack.append(user)
-                if any(tensor.step == user.index for tensor in trace.returned):
-                    fates.add(Fate.RETURNED)
-            else:
-                fates.add(fate)
-    for fate in (Fate.PROJECTED, Fate.LOST, Fate.UNMIXED, Fate.RETURNED):
-        if fate in fates:
-            return fate
-    return Fate.LOST if not trace.returned else Fate.RETURNED
-
-
-def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate | None:
-    """What one use of a result means for it; None where it goes on as it was."""
-    match user.op:
-        case "layer" | "mha":
-            untrained = isinstance(user.detail, Applied) and not user.detail.trained
-            return None if untrained else Fate.PROJECTED
-        case "matmul":
-            return Fate.PROJECTED if any(operand.origin is Origin.PARAMETER for operand in user.operands) else Fate.LOST
-        case "add" | "sub":
-            others = [_unscaled(trace, operand).step for operand in user.operands if operand.step != step.index]
-            return Fate.UNMIXED if others and all(other in before for other in others) else None
-        case "pool" | "reduce":
-            return Fate.UNMIXED
-    if user.op in MOVES | MASKS | UNARY | {"cat", "stack"} or (user.op.islower() and user.lost_by is None):
-        return None
-    return Fate.LOST
-
-
-def _unscaled(trace: Trace, tensor: Tensor) -> Tensor:
+def unscaled(trace: Trace, tensor: Tensor) -> Tensor:
     """What a residual was before it was scaled, dropped or cast."""
     step = trace.maker(tensor)
     while len(step.operands) == 1 and (step.op in ("dropout", "cast") or isinstance(step.detail, Scaled)):
         tensor = step.operands[0]
         step = trace.maker(tensor)
     return tensor
-
-
-def settled_fate(trace: Trace, join: Join) -> Fate:
-    """What became of joined heads, the classes that own this one asked: it may return them, or only be given one query."""
-    fates = {join.fate}
-    unprojected = join.fate in (Fate.RETURNED, Fate.UNMIXED)
-    asked, waiting = 0, [(trace, join.fate is Fate.UNMIXED)] if unprojected else []
-    while waiting and asked < 12:
-        one, settled = waiting.pop(0)
-        asked += 1
-        if one.elsewhere and not settled:
-            return Fate.LOST
-        for owner in one.owners():
-            if one.symbol not in owner.built:
-                continue
-            again = [other for other in owner.joins if other.step.place == join.step.place]
-            if not again and (not settled or _pools_at(owner, join.step.place)):
-                return Fate.LOST
-            fates |= {other.fate for other in again if not settled}
-            waiting += [(owner, all(other.fate is not Fate.RETURNED for other in again))] if again else []
-    return next(fate for fate in (Fate.PROJECTED, Fate.LOST, Fate.UNMIXED, Fate.RETURNED) if fate in fates)
-
-
-def _pools_at(trace: Trace, place: Place) -> bool:
-    """Whether what is joined at a place has a single query there."""
-    shapes = [trace.shape(step.result) for step in trace.steps if step.place == place]
-    return any(shape is not None and (axis := shape.at(-2)) is not None and axis.is_one for shape in shapes)
 
 
 def has_heads(trace: Trace, attention: Attention) -> bool:

@@ -6,9 +6,9 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.attention import Fate
 from shapecheck.shapes.dim import Dim, Function, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.joins import Fate
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.trace import Applied, Contraction, Division, Joined, Reshape, Sdpa, Step
 

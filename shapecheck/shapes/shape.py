@@ -152,3 +152,8 @@ def is_head_part(factor: Factor) -> bool:
     if factor.origin is not Origin.LAYER or factor.part is None or factor.size.value in (1, 2, 3):
         return False
     return factor.part[0] < factor.part[1] - 1
+
+
+def is_tokens(axis: Axis) -> bool:
+    """Whether an axis is an input's own."""
+    return bool(axis.factors) and all(factor.origin is Origin.INPUT for factor in axis.factors)

@@ -368,10 +368,11 @@ class Trace:
     @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
-        from shapecheck.shapes.attention import joins
+        from shapecheck.shapes.joins import joins
 
         return tuple(joins(self))
 
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.attention import Attention, Join
+    from shapecheck.shapes.attention import Attention
+    from shapecheck.shapes.joins import Join
