@@ -40,7 +40,8 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scal
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
-from shapecheck.shapes.trace import Sdpa, Trace
+from shapecheck.shapes.details import Sdpa
+from shapecheck.shapes.trace import Trace
 
 code, severity = "ATN014", Severity.ERROR
 holds = Holds.REACHING

@@ -35,8 +35,9 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
+from shapecheck.shapes.details import Reshape
 from shapecheck.shapes.reshape import Verdict
-from shapecheck.shapes.trace import Reshape, Trace
+from shapecheck.shapes.trace import Trace
 
 code, severity, holds = "SHP002", Severity.ERROR, Holds.RAISING
 

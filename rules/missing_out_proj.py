@@ -40,8 +40,9 @@ Vaswani et al. 2017, Attention Is All You Need, section 3.2.2: MultiHead(Q, K, V
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
+from shapecheck.shapes.details import Applied
 from shapecheck.shapes.joins import Fate, Join, settled_fate
-from shapecheck.shapes.trace import Applied, BuiltLayer, Trace
+from shapecheck.shapes.trace import BuiltLayer, Trace
 
 code, severity, holds = "ATN001", Severity.WARNING, Holds.EVERY
 

@@ -41,8 +41,10 @@ from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.attention import Attention, has_heads, of_linear_layers
+from shapecheck.shapes.details import Sdpa
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Origin
-from shapecheck.shapes.trace import Scale, Sdpa, Trace
+from shapecheck.shapes.trace import Trace
 
 code, severity, holds = "ATN012", Severity.WARNING, Holds.REACHING
 

@@ -39,7 +39,8 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
-from shapecheck.shapes.trace import Reshape, Trace
+from shapecheck.shapes.details import Reshape
+from shapecheck.shapes.trace import Trace
 
 code, severity, holds = "SHP004", Severity.ERROR, Holds.RAISING
 

@@ -42,9 +42,10 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Severity
+from shapecheck.shapes.details import Reshape
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.shape import Origin, is_heads
-from shapecheck.shapes.trace import Reshape, Step, Trace
+from shapecheck.shapes.trace import Step, Trace
 
 code, severity = "SHP003", Severity.ERROR
 

@@ -40,8 +40,9 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scal
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Severity
+from shapecheck.shapes.details import Sdpa
 from shapecheck.shapes.shape import is_heads, is_tokens
-from shapecheck.shapes.trace import Sdpa, Trace
+from shapecheck.shapes.trace import Trace
 
 code, severity = "ATN010", Severity.ERROR
 

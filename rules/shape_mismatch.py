@@ -32,7 +32,8 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
-from shapecheck.shapes.trace import Applied, Contraction, Meeting, Step, Trace
+from shapecheck.shapes.details import Applied, Contraction, Meeting
+from shapecheck.shapes.trace import Step, Trace
 
 code, severity, holds = "SHP001", Severity.ERROR, Holds.RAISING
 

@@ -40,8 +40,9 @@ from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Severity
 from shapecheck.shapes.attention import Attention
+from shapecheck.shapes.details import Contraction, Softmax
 from shapecheck.shapes.shape import Axis, is_heads
-from shapecheck.shapes.trace import Contraction, Softmax, Trace
+from shapecheck.shapes.trace import Trace
 
 code, severity = "ATN011", Severity.ERROR
 

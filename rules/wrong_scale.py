@@ -42,9 +42,11 @@ from fractions import Fraction
 
 from shapecheck.rule import Draft, Severity
 from shapecheck.shapes.attention import Attention
+from shapecheck.shapes.details import Scaled
 from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis, Origin, is_heads
-from shapecheck.shapes.trace import Place, Scale, Scaled, Trace
+from shapecheck.shapes.trace import Place, Trace
 
 code, severity = "ATN013", Severity.ERROR
 

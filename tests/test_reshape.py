@@ -13,11 +13,12 @@ pytest.importorskip("torch", reason="reshapes are compared with torch's own")
 
 import torch
 
+from shapecheck.shapes.details import Reshape
 from shapecheck.shapes.dim import Dim, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.reshape import Regrouping, Verdict, regroup
 from shapecheck.shapes.shape import Axis, Factor, Origin
-from shapecheck.shapes.trace import Reshape, Trace
+from shapecheck.shapes.trace import Trace
 from snippets import trace_of
 
 PRIMES = {"b": 2, "t": 3, "h": 5, "d": 7, "w": 11}

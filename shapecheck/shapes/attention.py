@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.details import Applied, Contraction, Reduced, Scaled, Sdpa, Softmax
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis, Origin, is_head_part
-from shapecheck.shapes.trace import Applied, Contraction, Reduced, Scale, Scaled, Sdpa, Softmax, Step, Tensor
+from shapecheck.shapes.trace import Step, Tensor
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace

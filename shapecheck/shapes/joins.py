@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.attention import MASKS, MOVES, UNARY, Attention, unscaled
+from shapecheck.shapes.details import Applied, Contraction, Joined, Reshape
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.shape import Axis, Origin, is_head_part, is_heads
-from shapecheck.shapes.trace import Applied, Contraction, Joined, Place, Reshape, Step, Tensor
+from shapecheck.shapes.trace import Place, Step, Tensor
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace

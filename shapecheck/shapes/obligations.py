@@ -6,11 +6,12 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.details import Applied, Contraction, Joined, Reshape, Sdpa
 from shapecheck.shapes.dim import Dim, Function, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.joins import Fate
 from shapecheck.shapes.shape import Axis, Origin, Shape
-from shapecheck.shapes.trace import Applied, Contraction, Division, Joined, Reshape, Sdpa, Step
+from shapecheck.shapes.trace import Division, Step
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Place, Trace

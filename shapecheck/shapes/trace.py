@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from shapecheck.shapes.details import Detail as Detail  # noqa: PLC0414
 from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.facts import Facts
-from shapecheck.shapes.reshape import Regrouping
-from shapecheck.shapes.shape import Axis, Origin, Shape
+from shapecheck.shapes.scale import Scale as Scale  # noqa: PLC0414
+from shapecheck.shapes.shape import Origin, Shape
 
 
 class Place(Protocol):
@@ -38,132 +38,6 @@ class Tensor:
     origin: Origin = Origin.OTHER
     memory: tuple[object, ...] | None = None
     count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What something was multiplied by: a number times sizes to powers.
-
-    `known` is False once something unknown went in, `learnt` is True where a parameter, or a float that the caller
-    chooses, did: then nothing can be said against it. `normed` is True where all that is learnt are the gains of norms,
-    which leave features about as large as a layer does.
-    """
-
-    coefficient: float = 1.0
-    powers: tuple[tuple[Dim, Fraction], ...] = ()
-    known: bool = True
-    learnt: bool = False
-    normed: bool = False
-
-    def __mul__(self, other: Scale) -> Scale:
-        powers = dict(self.powers)
-        for dim, power in other.powers:
-            powers[dim] = powers.get(dim, Fraction()) + power
-        return Scale(
-            self.coefficient * other.coefficient,
-            tuple((dim, power) for dim, power in powers.items() if power),
-            self.known and other.known,
-            self.learnt or other.learnt,
-            all(one.normed or not one.learnt for one in (self, other)) and (self.learnt or other.learnt),
-        )
-
-    def __pow__(self, exponent: Fraction) -> Scale:
-        powers = tuple((dim, power * exponent) for dim, power in self.powers if exponent)
-        try:
-            coefficient = float(abs(self.coefficient) ** float(exponent))
-        except (OverflowError, ZeroDivisionError):
-            return Scale(known=False)
-        return Scale(coefficient, powers, self.known, self.learnt, self.normed)
-
-    def __str__(self) -> str:
-        parts = [f"{self.coefficient:g}"] if self.coefficient != 1 or not self.powers else []
-        for dim, power in self.powers:
-            text = str(dim) if dim.symbol or dim.value else f"({dim})"
-            parts.append(text if power == 1 else f"{text}**{float(power):g}")
-        return " * ".join(parts)
-
-
-# -- details: what an op says beyond shapes ------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Contraction:
-    """A product of two tensors: the axes summed over, left and right, whether they agree, and the kept axes of each."""
-
-    summed: tuple[tuple[Axis, Axis], ...]
-    left: tuple[Axis, ...]  # axes of the left operand alone
-    right: tuple[Axis, ...]
-    clash: tuple[Axis, Axis] | None = None  # two axes that must agree and never do
-    ratio: Dim | None = None  # … and how many times one is the other, where it is
-
-
-@dataclass(frozen=True, slots=True)
-class Reshape:
-    regrouping: Regrouping
-    old: tuple[Axis, ...]
-    new: tuple[Dim, ...]
-    inferred: int | None = None  # the place of a -1
-    joins_strides: bool = False  # a view that joins axes which are no neighbours in memory
-    what: str = "reshape"  # view, reshape, flatten, rearrange, …
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """A layer applied: what it is, the width it takes and the width it got."""
-
-    layer: str  # Linear, Conv2d, LayerNorm, …
-    name: str  # out_proj
-    takes: Dim | None
-    got: Axis | None
-    clash: bool = False
-    ratio: Dim | None = None
-    weak: bool = False  # the clash is of two arguments that callers may give the same value
-    trained: bool = True  # False for a layer that forward itself makes, anew at each call
-
-
-@dataclass(frozen=True, slots=True)
-class Softmax:
-    axis: Axis | None  # None: not known which
-    index: int | None  # as written; None for no dim
-
-
-@dataclass(frozen=True, slots=True)
-class Meeting:
-    """Axes that had to agree and never do: a broadcast, a cat, a stack."""
-
-    left: Axis
-    right: Axis
-    ratio: Dim | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scaled:
-    scale: Scale
-
-
-@dataclass(frozen=True, slots=True)
-class Sdpa:
-    """scaled_dot_product_attention or another kernel: `layout` is the order it takes, as einops would write it."""
-
-    layout: str
-    scale: Scale | None = None  # the scale that was passed
-    dropout: str | None = None  # the share of the weights that it drops outside of training, where it surely drops some
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """cat or stack: along which axis, of how many (a known number or a size)."""
-
-    axis: Axis | None
-    count: Dim
-
-
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """Axes summed up: `how` is sum, mean, amax, …"""
-
-    how: str
-
-
-Detail = Contraction | Reshape | Applied | Softmax | Meeting | Scaled | Sdpa | Joined | Reduced
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from fractions import Fraction
 import libcst as cst
 
 from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
-from shapecheck.shapes.trace import Division, Remainder, Scale, Tensor
+from shapecheck.shapes.scale import Scale
+from shapecheck.shapes.trace import Division, Remainder, Tensor
 from shapecheck.static.ops import apply
 from shapecheck.static.run import Run, unknown
 from shapecheck.static.values import Const, Many, Num, Real, Seq, Table, Unknown, Value, real, scale_of

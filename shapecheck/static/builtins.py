@@ -10,8 +10,9 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.dim import Function as Formula
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Row
-from shapecheck.shapes.trace import Scale, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static import reflection
 from shapecheck.static.run import Run, unknown
 from shapecheck.static.scope import Scope

@@ -12,8 +12,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.dim import Dim, Kind, Symbol
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Row
-from shapecheck.shapes.trace import Scale, Tensor
+from shapecheck.shapes.trace import Tensor
 
 if TYPE_CHECKING:
     import libcst as cst

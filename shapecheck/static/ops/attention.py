@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Origin, Row, Shape
-from shapecheck.shapes.trace import Applied, Sdpa
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.features import dim_of, mismatch

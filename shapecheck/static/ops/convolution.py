@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shapecheck.shapes.details import Applied
 from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Origin, Shape
-from shapecheck.shapes.trace import Applied
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.features import dim_of, mismatch

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from shapecheck.shapes.details import Reshape
 from shapecheck.shapes.dim import ONE, Dim, product
 from shapecheck.shapes.reshape import Regrouping, Verdict
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Reshape, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.values import Const, Layer, Many, Seq, Value, number

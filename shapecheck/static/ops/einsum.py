@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from shapecheck.shapes.details import Contraction
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
-from shapecheck.shapes.trace import Contraction, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.matmul import agree, both_projected, differ, renewed, weighted

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from shapecheck.shapes.details import Meeting, Scaled
 from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
-from shapecheck.shapes.trace import Meeting, Scale, Scaled, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.run import USUAL
 from shapecheck.static.values import Const, Num, Real, Seq, Unknown, Value, real

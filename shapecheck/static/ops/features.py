@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.details import Applied
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.reshape import length_for_heads
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape, is_heads
-from shapecheck.shapes.trace import Applied, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.layers import SIGNATURES, layer

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.details import Detail, Joined, Meeting
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape
-from shapecheck.shapes.trace import Detail, Joined, Meeting, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.values import Many, Seq, Value

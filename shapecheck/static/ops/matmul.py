@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from shapecheck.shapes.details import Applied, Contraction, Scaled
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Applied, Contraction, Scaled, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
 from shapecheck.static.run import Run, ahead

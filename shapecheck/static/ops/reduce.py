@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from shapecheck.shapes.details import Reduced, Softmax
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Shape
-from shapecheck.shapes.trace import Reduced, Softmax, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import run_broadcast
 from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shapecheck.shapes.details import Reshape
 from shapecheck.shapes.dim import ONE, Dim, Kind, common_factor, product
 from shapecheck.shapes.reshape import HELD, Regrouping, Verdict, regroup
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Reshape, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.values import External, Many, Seq, Unknown, Value, number

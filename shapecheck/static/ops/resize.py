@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from shapecheck.shapes.details import Applied
 from shapecheck.shapes.dim import ONE, Dim, product
 from shapecheck.shapes.shape import Axis, Origin, Shape
-from shapecheck.shapes.trace import Applied, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.convolution import strided
 from shapecheck.static.ops.cut import part_of

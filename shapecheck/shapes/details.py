@@ -1,0 +1,92 @@
+"""Details: what an op says of itself beyond the shapes that go in and come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.reshape import Regrouping
+from shapecheck.shapes.scale import Scale
+from shapecheck.shapes.shape import Axis
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """A product of two tensors: the axes summed over, left and right, whether they agree, and the kept axes of each."""
+
+    summed: tuple[tuple[Axis, Axis], ...]
+    left: tuple[Axis, ...]  # axes of the left operand alone
+    right: tuple[Axis, ...]
+    clash: tuple[Axis, Axis] | None = None  # two axes that must agree and never do
+    ratio: Dim | None = None  # … and how many times one is the other, where it is
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    regrouping: Regrouping
+    old: tuple[Axis, ...]
+    new: tuple[Dim, ...]
+    inferred: int | None = None  # the place of a -1
+    joins_strides: bool = False  # a view that joins axes which are no neighbours in memory
+    what: str = "reshape"  # view, reshape, flatten, rearrange, …
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A layer applied: what it is, the width it takes and the width it got."""
+
+    layer: str  # Linear, Conv2d, LayerNorm, …
+    name: str  # out_proj
+    takes: Dim | None
+    got: Axis | None
+    clash: bool = False
+    ratio: Dim | None = None
+    weak: bool = False  # the clash is of two arguments that callers may give the same value
+    trained: bool = True  # False for a layer that forward itself makes, anew at each call
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    axis: Axis | None  # None: not known which
+    index: int | None  # as written; None for no dim
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Axes that had to agree and never do: a broadcast, a cat, a stack."""
+
+    left: Axis
+    right: Axis
+    ratio: Dim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Sdpa:
+    """scaled_dot_product_attention or another kernel: `layout` is the order it takes, as einops would write it."""
+
+    layout: str
+    scale: Scale | None = None  # the scale that was passed
+    dropout: str | None = None  # the share of the weights that it drops outside of training, where it surely drops some
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """cat or stack: along which axis, of how many (a known number or a size)."""
+
+    axis: Axis | None
+    count: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """Axes summed up: `how` is sum, mean, amax, …"""
+
+    how: str
+
+
+Detail = Contraction | Reshape | Applied | Softmax | Meeting | Scaled | Sdpa | Joined | Reduced
