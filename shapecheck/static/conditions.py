@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import libcst as cst
 
-from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Tensor
+from shapecheck.static import comparisons
 from shapecheck.static.run import Fork, Run
 from shapecheck.static.values import (
     FALSE,
@@ -30,12 +29,6 @@ from shapecheck.static.values import (
     Value,
     number,
 )  # fmt: skip
-
-# Flags that no reader of shapes should follow: they change what is logged, stored or compiled, not what is computed.
-NEVER_FOLLOWED = {
-    "training", "gradient_checkpointing", "is_scripting", "is_tracing", "is_compiling", "is_grad_enabled",
-    "output_attentions", "_torch_npu_available", "_torch_xla_available", "is_in_onnx_export", "requires_grad", "is_cuda", "is_autocast_enabled", "verbose", "debug",
-}  # fmt: skip
 
 
 def truth(run: Run, value: Value, node: cst.CSTNode) -> Value:
@@ -102,25 +95,16 @@ def _inside(run: Run, left: Value, right: Value, node: cst.CSTNode) -> Value:
     if isinstance(right, Table) and constant is not None and not right.open:
         return TRUE if constant in right.items else FALSE
     if isinstance(right, Seq) and right.plain and constant is not None:
-        values = [_constant(one) for one in right.items]
+        values = [comparisons.constant_of(one) for one in right.items]
         if constant in [one for one in values if one is not MISSING]:
             return TRUE
         if MISSING not in values:
             return FALSE
     if isinstance(left, Unknown) and isinstance(right, Seq) and right.plain:
         default = left.default
-        told = [_constant(one) for one in right.items]
+        told = [comparisons.constant_of(one) for one in right.items]
         return Cond("in", (left, tuple(one for one in told if one is not MISSING), default in told))
     return Cond("opaque", (run.key(node),))
-
-
-def _constant(value: Any) -> object:
-    match value:
-        case Const(constant):
-            return constant
-        case Num(dim) if dim.value is not None:
-            return dim.value
-    return MISSING
 
 
 def known(run: Run, cond: Value) -> bool | None:
@@ -153,15 +137,15 @@ def known(run: Run, cond: Value) -> bool | None:
                 return False
             return run.decided(("none", value.key))
         case Cond("==" | "!=" as op, (left, right)):
-            same = _equal(run, left, right)
+            same = comparisons.equal(run, left, right)
             return None if same is None else same is (op == "==")
         case Cond("<" | "<=" | ">" | ">=" as op, (left, right)):
-            return _ordered(run, op, left, right)
+            return comparisons.ordered(run, op, left, right)
     return None
 
 
 def _known_truth(run: Run, value: Unknown) -> bool | None:
-    if value.name in NEVER_FOLLOWED:
+    if value.name in comparisons.NEVER_FOLLOWED:
         return False
     if value.optional and run.decided(("none", value.key)) is True:
         return False
@@ -174,79 +158,6 @@ def _known_truth(run: Run, value: Unknown) -> bool | None:
             else None
         )
     return run.decided(("truth", value.key))
-
-
-def _equal(run: Run, left: Any, right: Any) -> bool | None:
-    if isinstance(left, Const) and isinstance(right, Const):
-        return bool(left.value == right.value)
-    a, b = number(left), number(right)
-    if isinstance(left, Const | Seq | Table) or isinstance(right, Const | Seq | Table) or a is None or b is None:
-        return _decided_equal(run, left, right)
-    x, y = run.facts.resolve(a), run.facts.resolve(b)
-    if x == y:
-        return True
-    for one, other in ((x, y), (y, x)):
-        function = one.function
-        if (
-            function is not None
-            and function.name == "%"
-            and other.value == 0
-            and not run.facts.owes(*function.arguments)
-        ):
-            return True
-    difference = (x - y).value
-    if difference is not None:
-        return False
-    if run.facts.ratio(x, y) is not None and not _mentions_division(x) and not _mentions_division(y):
-        return None if 1 in (x.value, y.value) else False
-    return run.decided(_equality(left, right))
-
-
-def _decided_equal(run: Run, left: Any, right: Any) -> bool | None:
-    """What the path decided before: a value that is one string is no other."""
-    for one, other in ((left, right), (right, left)):  # `self.training is True`
-        if isinstance(one, Unknown) and one.name in NEVER_FOLLOWED and isinstance(other, Const):
-            return other.value is False
-    decided = run.decided(_equality(left, right))
-    if decided is not None:
-        return decided
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, Unknown) and isinstance(other, Const) and one.key in run.equal_to:
-            return bool(run.equal_to[one.key] == other.value)
-    return None
-
-
-def _mentions_division(dim: Dim) -> bool:
-    return any(Dim.of(atom).function is not None for atom in dim.atoms())
-
-
-def _equality(left: Any, right: Any) -> tuple[object, ...]:
-    return ("==", *sorted((_identity(left), _identity(right)), key=repr))
-
-
-def _identity(value: Any) -> object:
-    match value:
-        case Const(constant):
-            return ("const", repr(constant))
-        case Num(dim):
-            return ("num", str(dim))
-        case Unknown(key=key):
-            return ("key", str(key))
-        case External(path):
-            return ("external", path)
-    return ("object", type(value).__name__)
-
-
-def _ordered(run: Run, op: str, left: Any, right: Any) -> bool | None:
-    a, b = number(left), number(right)
-    if a is None or b is None or not isinstance(left, Num | Unknown) or not isinstance(right, Num | Unknown | Const):
-        return None
-    difference = (run.facts.resolve(a) - run.facts.resolve(b)).value
-    if difference is None:
-        if b.value == 0 and run.facts.resolve(a).function is None and isinstance(left, Num):
-            return op in (">", ">=")  # sizes are positive
-        return None
-    return {"<": difference < 0, "<=": difference <= 0, ">": difference > 0, ">=": difference >= 0}[op]
 
 
 def test(run: Run, value: Value, node: cst.CSTNode) -> bool:
@@ -278,8 +189,10 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
         case Cond("in", (value, told, default)):
             return run.decide(("in", value.key, str(told)), bool(default), f"{value.name} in {told}")
         case Cond("==" | "!=" as op, (left, right)):
-            default = _default_equal(left, right)
-            same = run.decide(_equality(left, right), default, f"{_word(left)} == {_word(right)}")
+            default = comparisons.default_equal(left, right)
+            same = run.decide(
+                comparisons.equality(left, right), default, f"{comparisons.word(left)} == {comparisons.word(right)}"
+            )
             for one, other in ((left, right), (right, left)):
                 if isinstance(one, Unknown) and isinstance(other, Const):
                     run.by_flag |= one.kind is Kind.INPUT
@@ -289,11 +202,11 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
             return same is (op == "==")
         case Num(dim):
             return not run.decide(("zero", str(dim)), False, f"{dim} == 0")
-    code = run.place(node).code if not isinstance(cond, Cond) or cond.op == "opaque" else _told(cond)
-    if any(name in code for name in NEVER_FOLLOWED):
+    code = run.place(node).code if not isinstance(cond, Cond) or cond.op == "opaque" else comparisons.told(cond)
+    if any(name in code for name in comparisons.NEVER_FOLLOWED):
         return False
     key = ("cond", id(node)) if not isinstance(cond, Cond) or cond.op == "opaque" else ("cond", code)
-    return run.decide(key, _default_order(cond), code)
+    return run.decide(key, comparisons.default_order(cond), code)
 
 
 def _choose_known(run: Run, cond: Value, node: cst.CSTNode) -> bool:
@@ -308,48 +221,3 @@ def _choose_flag(run: Run, value: Unknown) -> bool:
     run.by_flag |= value.flag and value.kind is Kind.INPUT
     default = bool(value.default) if value.default not in (MISSING, None) else value.kind is not Kind.INPUT
     return run.decide(("truth", value.key), default, value.name)
-
-
-def _default_equal(left: Any, right: Any) -> bool:
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, Unknown) and isinstance(other, Const | Num):
-            return bool(one.default == _constant(other))
-    return False
-
-
-def _default_order(cond: Value) -> bool:
-    """Which way `a > b` goes for a parameter's default."""
-    match cond:
-        case Cond("<" | "<=" | ">" | ">=" as op, (left, right)):
-            a, b = _default_number(left), _default_number(right)
-            if a is not None and b is not None:
-                return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
-    return False
-
-
-def _default_number(value: Any) -> float | None:
-    match value:
-        case Num(dim):
-            return dim.value
-        case Unknown(default=int() | float() as default):
-            return default
-        case Real(scale) if scale.known and not scale.learnt and not scale.powers:
-            return scale.coefficient
-    return None
-
-
-def _word(value: Any) -> str:
-    match value:
-        case Const(constant):
-            return repr(constant)
-        case Num(dim):
-            return str(dim)
-        case Unknown(name=name):
-            return name
-        case External(path):
-            return path
-    return "…"
-
-
-def _told(cond: Cond) -> str:
-    return f" {cond.op} ".join(_word(operand) for operand in cond.operands)
