@@ -47,6 +47,7 @@ from shapecheck.shapes.details import Applied, Meeting, Reshape
 from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.joins import Fate, Join, settled_fate
 from shapecheck.shapes.reshape import Verdict
+from shapecheck.shapes.substitute import evaluate
 from shapecheck.shapes.trace import Construction, Place, Step, Trace
 
 code, severity, holds = "ATN002", Severity.ERROR, Holds.RAISING
@@ -164,4 +165,4 @@ def check_construction(construction: Construction) -> Iterator[Draft]:
 
 
 def _number(trace: Trace, dim: Dim, values: Mapping[Symbol, int]) -> int | None:
-    return trace.facts.resolve(dim).evaluate(values, lambda name, arguments: None)
+    return evaluate(trace.facts.resolve(dim), values, lambda name, arguments: None)

@@ -14,6 +14,7 @@ import pytest
 
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Row, Shape
+from shapecheck.shapes.substitute import evaluate
 from shapecheck.shapes.trace import Trace
 from shapecheck.static.paths import Paths, Root
 from shapecheck.static.project import File, Project
@@ -207,7 +208,7 @@ class Actual:
     def number(self, dim: Dim) -> int | None:
         if any(symbol.kind is Kind.UNKNOWN and symbol not in self.symbols for symbol in dim.symbols()):
             return None
-        found = dim.evaluate(self.symbols, lambda name, arguments: None)
+        found = evaluate(dim, self.symbols, lambda name, arguments: None)
         assert found is not None, f"{dim} can't be worked out"
         return found
 

@@ -18,6 +18,7 @@ from shapecheck.shapes.dim import Dim, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.reshape import Regrouping, Verdict, regroup
 from shapecheck.shapes.shape import Axis, Factor, Origin
+from shapecheck.shapes.substitute import evaluate
 from shapecheck.shapes.trace import Trace
 from snippets import trace_of
 
@@ -39,7 +40,7 @@ def dim(words: Sequence[str]) -> Dim:
 
 
 def number(size: Dim) -> int:
-    found = size.evaluate(SIZES, lambda name, arguments: None)
+    found = evaluate(size, SIZES, lambda name, arguments: None)
     assert found is not None
     return found
 

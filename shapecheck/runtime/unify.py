@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shapecheck.shapes.dim import Atom, Dim, Function, Symbol
+from shapecheck.shapes.substitute import replace
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Sizes:
 
     def reduced(self, dim: Dim) -> Dim:
         """The size with all numbers put in that are known by now."""
-        return dim.replace(lambda atom: Dim.of(self.values[atom]) if atom in self.values else None)
+        return replace(dim, lambda atom: Dim.of(self.values[atom]) if atom in self.values else None)
 
     def meet(self, dim: Dim, number: int, where: str) -> bool:
         """Whether a predicted size can be the number that was seen; binds a symbol where that settles it."""

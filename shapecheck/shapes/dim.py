@@ -263,59 +263,6 @@ class Dim:
         """Whether no symbol of kind UNKNOWN is in it."""
         return all(symbol.kind is not Kind.UNKNOWN for symbol in self.symbols())
 
-    def evaluate(self, values: Mapping[Symbol, int], functions: Callable[[str, list[int]], int | None]) -> int | None:
-        """The number at these sizes, `//` and `%` as Python has them; None where a symbol has no value."""
-        total = 0
-        for monomial, coefficient in self.terms.values():
-            product = coefficient
-            for atom, power in monomial:
-                if isinstance(atom, Symbol):
-                    number = values.get(atom)
-                else:
-                    arguments = [argument.evaluate(values, functions) for argument in atom.arguments]
-                    known = [argument for argument in arguments if argument is not None]
-                    if len(known) < len(arguments):
-                        return None
-                    if atom.name in ("//", "%"):
-                        if known[1] == 0:
-                            return None
-                        number = known[0] // known[1] if atom.name == "//" else known[0] % known[1]
-                    else:
-                        number = functions(atom.name, known)
-                if number is None:
-                    return None
-                product *= number**power
-            total += product
-        return total
-
-    def replace(self, change: Callable[[Atom], Dim | None]) -> Dim:
-        """Every atom for which `change` gives a Dim replaced by it, arguments of functions first."""
-        result = ZERO
-        changed = False
-        for key, (monomial, coefficient) in self.terms.items():
-            product = Dim.of(coefficient)
-            fresh = False
-            for atom, power in monomial:
-                new = self._replaced(atom, change)
-                fresh |= new is not None
-                base = new if new is not None else Dim.of(atom)
-                product = product * (base if power == 1 else base**power)
-            changed |= fresh
-            result = result + (product if fresh else Dim({key: (monomial, coefficient)}))
-        return result if changed else self
-
-    @staticmethod
-    def _replaced(atom: Atom, change: Callable[[Atom], Dim | None]) -> Dim | None:
-        if isinstance(atom, Symbol):
-            return change(atom)
-        arguments = tuple(argument.replace(change) for argument in atom.arguments)
-        if all(new is old for new, old in zip(arguments, atom.arguments, strict=True)):
-            return change(atom)
-        rebuilt = rebuild(atom.name, arguments)
-        function = rebuilt.function
-        new = change(function) if function is not None else None
-        return new if new is not None else rebuilt
-
     # -- printing ---------------------------------------------------------------------------------------------------
     def __str__(self) -> str:
         if not self.terms:
@@ -360,13 +307,6 @@ def _undone(dividend: Dim, divisor: Dim) -> Dim | None:
             return None
         found, inner = inner, function.arguments[1]
     return found
-
-
-def rebuild(name: str, arguments: tuple[Dim, ...]) -> Dim:
-    """The value of a function of these arguments, carried out where it comes out even."""
-    if name in ("//", "%") and arguments[1].terms:
-        return arguments[0] // arguments[1] if name == "//" else arguments[0] % arguments[1]
-    return Dim.of(Function(name, arguments))
 
 
 def product(dims: Iterator[Dim] | tuple[Dim, ...] | list[Dim]) -> Dim:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 
 from shapecheck.shapes.dim import Atom, Dim, Function, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Entry, Factor, Row, Shape
+from shapecheck.shapes.substitute import replace
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Facts:
         for _ in range(len(self.bindings) + 2):
             if not self._touches(dim):
                 break
-            new = dim.replace(self._bound)
+            new = replace(dim, self._bound)
             if new is dim:
                 break
             dim = new

@@ -11,6 +11,7 @@ from shapecheck.shapes.dim import Dim, Function, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.joins import Fate
 from shapecheck.shapes.shape import Axis, Origin, Shape
+from shapecheck.shapes.substitute import replace
 from shapecheck.shapes.trace import Division, Step
 
 if TYPE_CHECKING:
@@ -241,8 +242,8 @@ def _evened(dim: Dim, quotient: Function) -> Dim:
     dividend, divisor = quotient.arguments
     atoms = list(dividend.atoms())
     if len(atoms) != 1 or dividend != Dim.of(atoms[0]):
-        return dim.replace(lambda _: None)
-    return dim.replace(lambda atom: divisor * Dim.of(quotient) if atom == atoms[0] else None)
+        return replace(dim, lambda _: None)
+    return replace(dim, lambda atom: divisor * Dim.of(quotient) if atom == atoms[0] else None)
 
 
 def _reduced(a: Dim, b: Dim) -> tuple[Dim, Dim]:

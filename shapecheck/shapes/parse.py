@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from shapecheck.shapes.dim import Dim, Function, Kind, Symbol, rebuild
+from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
+from shapecheck.shapes.substitute import rebuild
 
 
 def parse_dim(text: str, symbol: Callable[[str], Symbol] = Symbol) -> Dim:
