@@ -42,8 +42,8 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill
 
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Severity
-from shapecheck.shapes.trace import Trace
+from shapecheck.rule import Draft, Rewrite, Severity
+from shapecheck.shapes.trace import Discarded, Trace
 
 code, severity = "SHP008", Severity.ERROR
 
@@ -56,4 +56,14 @@ def check(trace: Trace) -> Iterator[Draft]:
             f"the result of `{discarded.op}` is dropped, and `{discarded.of}` stays as it was",
             outcome="silent: the statement does nothing",
             help=f"`{discarded.of} = {call}`",
+            fix=_bound(trace, discarded),
         )
+
+
+def _bound(trace: Trace, discarded: Discarded) -> Rewrite | None:
+    """The result bound to the name: safe where nothing after it is given another shape than before."""
+    place, of = discarded.step.place, discarded.of
+    if not discarded.local or place.code.startswith("("):
+        return None
+    before, after = trace.shape(discarded.step.operands[0]), trace.shape(discarded.step.result)
+    return Rewrite(f"bind the result to `{of}`", ((place, f"{of} = {place.code}"),), safe=before == after)

@@ -121,6 +121,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A repair whose places are still nodes of the trace: what stands at each is replaced by the text."""
+
+    message: str
+    edits: tuple[tuple[Place, str], ...]
+    safe: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What a rule yields: a finding whose place is still a node of the trace; static/ turns it into a Finding.
 
@@ -138,6 +147,7 @@ class Draft:
     everywhere: bool = False  # it holds only if every path of the class has it
     key: object = None  # drafts of one rule in one class with one key are one finding
     meant: bool = False  # no finding, but the sign that the place is as it is on purpose, on whatever path
+    fix: Rewrite | None = None
 
 
 class RuleError(Exception):

@@ -70,11 +70,15 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A step that gives a new tensor, which nobody takes: `op` is its name as written, `of` what it was asked of."""
+    """A step that gives a new tensor, which nobody takes: `op` is its name as written, `of` what it was asked of.
+
+    `local` where that is a name of the body that the step stands in, which may be bound anew.
+    """
 
     step: Step
     op: str
     of: str
+    local: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from shapecheck.rule import Draft, Finding, Holds, Related, Rule, Span
+from shapecheck.rule import Draft, Edit, Finding, Fix, Holds, Related, Rewrite, Rule, Span
 from shapecheck.shapes.trace import Trace
 from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
@@ -342,5 +342,14 @@ def _finding(rule: Rule, draft: Draft, symbol: str, where: str = "") -> Finding:
     )
     return Finding(
         rule.code, rule.name, draft.severity or rule.severity, place.path, place.span, place.frame or symbol,
-        draft.message + where, draft.outcome, draft.help, related,
+        draft.message + where, draft.outcome, draft.help, related, _fix(draft.fix, place.path) if draft.fix else None,
     )  # fmt: skip
+
+
+def _fix(rewrite: Rewrite, path: Path) -> Fix | None:
+    """The repair as edits of a file; None where it reaches into another one."""
+    places = [place for place, _ in rewrite.edits if isinstance(place, NodePlace) and place.path == path]
+    if len(places) < len(rewrite.edits):
+        return None
+    edits = (Edit(place.span, text) for place, (_, text) in zip(places, rewrite.edits, strict=True))
+    return Fix(rewrite.message, tuple(edits), rewrite.safe)

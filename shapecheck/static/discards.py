@@ -35,7 +35,8 @@ def note_discarded(run: Run, node: cst.BaseExpression, value: Value, scope: Scop
         return  # another library's op of that name, or asked of what may be no tensor at all
     source = _source(run, node, scope)
     if source is not None:
-        run.discarded.append(Discarded(step, _name(node), run.place(source).code))
+        local = isinstance(source, cst.Name) and source.value in scope.names
+        run.discarded.append(Discarded(step, _name(node), run.place(source).code, local))
 
 
 def _source(run: Run, node: cst.BaseExpression, scope: Scope) -> cst.BaseExpression | None:
