@@ -72,6 +72,7 @@ class Sdpa:
     layout: str
     scale: Scale | None = None  # the scale that was passed
     dropout: str | None = None  # the share of the weights that it drops outside of training, where it surely drops some
+    grouped: bool = False  # queries of several heads in a row share the keys and values of one: enable_gqa
 
 
 @dataclass(frozen=True, slots=True)

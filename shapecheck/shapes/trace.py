@@ -192,6 +192,7 @@ class Trace:
     discarded: tuple[Discarded, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
+    siblings: Callable[[], tuple[Trace, ...]] = tuple  # the other paths of the same class
 
     @cached_property
     def places(self) -> frozenset[Place]:
@@ -244,6 +245,13 @@ class Trace:
         return tuple(attentions(self))
 
     @cached_property
+    def repeats(self) -> tuple[Repeats, ...]:
+        """What each attention repeats for groups of queries."""
+        from shapecheck.shapes.copies import repeats
+
+        return tuple(found for found in (repeats(self, attention) for attention in self.attentions) if found)
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins
@@ -253,4 +261,5 @@ class Trace:
 
 if TYPE_CHECKING:
     from shapecheck.shapes.attention import Attention
+    from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join

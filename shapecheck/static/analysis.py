@@ -166,8 +166,11 @@ class Traces:
         elsewhere = self._root.symbol in self._subject.candidates.elsewhere
         for trace in found.traces[len(self._traces) :]:
             owners = partial(self._subject.owners, self._root)
-            self._traces.append(replace(trace, owners=owners, elsewhere=elsewhere))
+            self._traces.append(replace(trace, owners=owners, siblings=self._so_far, elsewhere=elsewhere))
         self._left_out = found.left_out
+
+    def _so_far(self) -> tuple[Trace, ...]:
+        return tuple(trace for trace in self._traces if trace.completed)
 
 
 # -- findings of one root ------------------------------------------------------------------------------------------------

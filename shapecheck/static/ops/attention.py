@@ -36,7 +36,8 @@ def kernel(call: Call, layout: str) -> Value:
     query, key, value = call.tensor(0, "query", "q"), call.tensor(1, "key", "k"), call.tensor(2, "value", "v")
     run = call.run
     passed = call.kwargs.get("scale", call.kwargs.get("softmax_scale"))
-    detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed), dropped(call))
+    grouped = call.flag(9, "enable_gqa") and call.name == "scaled_dot_product_attention"
+    detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped)
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
         raise Lost("rank")
@@ -50,7 +51,7 @@ def kernel(call: Call, layout: str) -> Value:
         result = Shape((*q.entries[:-1], v.entries[-1]))
         return call.emit([query, key, value], result, detail, op="sdpa")
     batch, _ = broadcast(run, Shape(q.entries[:-2]), Shape(v.entries[:-2]))
-    front = batch.entries if batch is not None and not call.flag(9, "enable_gqa") else q.entries[:-2]
+    front = batch.entries if batch is not None and not grouped else q.entries[:-2]
     length, last = q.at(-2), v.at(-1)
     assert length is not None and last is not None
     result = Shape((*front, length, last))
