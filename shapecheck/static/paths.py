@@ -112,11 +112,10 @@ class Paths:
 
         The ranks that the first path found are tried for the others, and dropped where they don't fit.
         """
-        if self._seed is not None:
-            walk = Walk(self.root, turn, self._seed)
-            ended = self._measured(walk)
-            if not walk.run.conflict:
-                return walk, *ended
+        walk = Walk(self.root, turn, self._seed or Facts())
+        ended = self._measured(walk)
+        if not walk.run.conflict:
+            return walk, *ended
         fresh = Turn(turn.forced, None, turn.past)
         walk = Walk(self.root, fresh, None)
         ended = self._measured(walk)

@@ -239,6 +239,8 @@ class Run:
         row = shape.row
         if row is None:
             self.conflict |= rank is not None and shape.rank != rank
+            if rank is not None and self.facts.assumed:
+                self.facts.assumed -= {factor.id[0] for factor in shape.factors() if isinstance(factor.id, tuple)}
             return shape
         others = len(shape.entries) - 1
         if rank is None:
