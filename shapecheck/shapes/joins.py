@@ -185,6 +185,8 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
     while waiting and asked < 12:
         one, settled = waiting.pop(0)
         asked += 1
+        if Fate.PROJECTED in fates:
+            break
         if one.elsewhere and not settled:
             return Fate.LOST
         for owner in one.owners():

@@ -90,7 +90,7 @@ def _is_checked(trace: Trace, division: Division) -> bool:
 def _checked_by_owners(trace: Trace, division: Division, depth: int = 3) -> bool:
     """Whether every class that builds this one checks the division first, or is built by such."""
     checked: dict[str, bool] = {}
-    for owner in trace.owners():
+    for owner in trace.builders() if division.in_init else trace.owners():
         if _contradict(owner, trace, division):  # what is there on one path is missing on the other
             continue
         same = [other for other in owner.divisions if other.place == division.place]

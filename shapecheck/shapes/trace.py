@@ -85,6 +85,7 @@ class Discarded:
 class Division:
     """A division of sizes as it was written: `d_out // num_heads`.
 
+    `in_init` is whether it is done while objects are built, before forward runs.
     `in_sight` is False where a size comes from an object whose class can't be read: it may check what it holds.
     `fallback` where it is only taken because a width of its own wasn't given: `head_dim or dim // heads`.
     """
@@ -92,8 +93,7 @@ class Division:
     dividend: Dim
     divisor: Dim
     place: Place
-    frame: str
-    method: str
+    in_init: bool = True
     in_sight: bool = True
     fallback: bool = False
 
@@ -192,6 +192,7 @@ class Trace:
     discarded: tuple[Discarded, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
+    builders: Callable[[], tuple[Trace, ...]] = tuple  # the same, but only as far as objects are built
     siblings: Callable[[], tuple[Trace, ...]] = tuple  # the other paths of the same class
 
     @cached_property

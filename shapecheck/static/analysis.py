@@ -109,7 +109,7 @@ class Subject:
     def __init__(self, file: File, scope: str) -> None:
         self.file = file
         self.scope = scope
-        self._traces: dict[int, Traces] = {}
+        self._traces: dict[tuple[int, bool], Traces] = {}
         self.meant: set[object] = set()  # the signs, seen so far, that something is as it is on purpose
 
     @cached_property
@@ -122,22 +122,27 @@ class Subject:
 
     def traced(self, root: Root, *, every: bool = False) -> Traced:
         """The traces of a root, on the paths that run new code or on `every` one; each can ask for those of its owners."""
-        key = id(root.of.node)
+        key = id(root.of.node), root.forward
         if key not in self._traces:
             self._traces[key] = Traces(self, root)
         return self._traces[key].traced(every=every)
 
-    def owners(self, root: Root) -> tuple[Trace, ...]:
-        """The traces of the classes that build this one."""
+    def owners(self, root: Root, *, forward: bool) -> tuple[Trace, ...]:
+        """The traces of the classes that build this one; without `forward` they may end once it is built."""
         return tuple(
-            trace for owner in self._owners(root) for trace in self.traced(owner).traces[:8] if trace.completed
+            trace
+            for owner in self._owners(root, forward=forward)
+            for trace in self.traced(owner).traces[:8]
+            if trace.completed
         )
 
-    def _owners(self, root: Root) -> Iterator[Root]:
+    def _owners(self, root: Root, *, forward: bool) -> Iterator[Root]:
         if isinstance(root.of, Class):
-            for of in resolved(self.file, builders(self.file, root.of.name)):
-                if isinstance(of, Class):
-                    yield Root(of)
+            for block in builders(self.file, root.of.name):
+                traced_anyway = block in self.candidates.blocks
+                for of in resolved(self.file, (block,)):
+                    if isinstance(of, Class):
+                        yield Root(of, forward=forward or traced_anyway)
 
 
 class Traces:
@@ -165,8 +170,11 @@ class Traces:
             found = self._paths.follow(MOST_WORK if every else FIRST_WORK, every=every)
         elsewhere = self._root.symbol in self._subject.candidates.elsewhere
         for trace in found.traces[len(self._traces) :]:
-            owners = partial(self._subject.owners, self._root)
-            self._traces.append(replace(trace, owners=owners, siblings=self._so_far, elsewhere=elsewhere))
+            owners = partial(self._subject.owners, self._root, forward=True)
+            built = partial(self._subject.owners, self._root, forward=False)
+            self._traces.append(
+                replace(trace, owners=owners, builders=built, siblings=self._so_far, elsewhere=elsewhere)
+            )
         self._left_out = found.left_out
 
     def _so_far(self) -> tuple[Trace, ...]:

@@ -136,12 +136,11 @@ def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
     if dividend.exact_quotient(divisor) is not None:
         run.even.add(run.place(node))
     else:
-        frame = run.frames[-1]
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
         in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))
         fallback = run.fallback > 0
         run.divisions.append(
-            Division(dividend, divisor, run.place(node), frame.symbol, frame.method, in_sight, fallback)
+            Division(dividend, divisor, run.place(node), not run.in_forward, in_sight, fallback)
         )
 
 

@@ -23,7 +23,7 @@ class Member:
     end_row: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """A statement at the top level, with the names that it may define: a class, a function, or anything else.
 

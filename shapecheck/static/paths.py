@@ -34,6 +34,7 @@ class Root:
     """What is traced: a class with a forward, or a function that no class of its file calls."""
 
     of: Class | Function
+    forward: bool = True  # False: an object of the class is built, and that is all
 
     @property
     def symbol(self) -> str:
@@ -191,6 +192,8 @@ class Walk:
             assert isinstance(of.node, cst.FunctionDef)
             return self._enter(of, root_arguments(run, of.node.params, Kind.INPUT, of.name, of.scope))
         instance = root_instance(run, of)
+        if not self.root.forward:
+            return NONE
         for name in FORWARDS:
             method = find_in_class(run, of, name)
             if isinstance(method, Function) and isinstance(method.node, cst.FunctionDef):
@@ -201,6 +204,7 @@ class Walk:
 
     def _enter(self, function: Function, arguments: dict[str, Value]) -> Value:
         assert isinstance(function.node, cst.FunctionDef)
+        self.run.in_forward = True
         self.scope = entered(self.run, function, [], arguments)
         return self._forward(function.node.body.body, 0)
 

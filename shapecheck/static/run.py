@@ -102,6 +102,7 @@ class Run:
     defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
     fallback: int = 0  # inside how many defaults for what wasn't given
     blind: bool = False  # two shapes were broadcast of which too little was known
+    in_forward: bool = False  # the objects are built, and what they do is run
     by_flag: bool = False  # a flag or a mode that is given to forward decided something
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(
