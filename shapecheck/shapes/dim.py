@@ -92,12 +92,18 @@ class Dim:
 
     # -- identity ---------------------------------------------------------------------------------------------------
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if not isinstance(other, Dim):
             return NotImplemented
-        return self is other or (
-            len(self.terms) == len(other.terms)
-            and all(key in other.terms and other.terms[key][1] == term[1] for key, term in self.terms.items())
-        )
+        mine, others = self.terms, other.terms
+        if len(mine) != len(others):
+            return False
+        for key, term in mine.items():  # no generator: sizes are compared more often than anything else
+            match = others.get(key)
+            if match is None or match[1] != term[1]:
+                return False
+        return True
 
     def __hash__(self) -> int:
         if self._hash is None:
@@ -132,6 +138,9 @@ class Dim:
             return self
         if self.is_one:
             return other
+        if other.value is not None and other.value:
+            factor = other.value
+            return Dim({key: (monomial, coefficient * factor) for key, (monomial, coefficient) in self.terms.items()})
         terms: dict[frozenset[tuple[Atom, int]], tuple[Monomial, int]] = {}
         for left, left_coefficient in self.terms.values():
             for right, right_coefficient in other.terms.values():

@@ -50,7 +50,8 @@ class Facts:
         return known
 
     def _touches(self, dim: Dim) -> bool:
-        return any(symbol in self.bindings or symbol in self.names for symbol in dim.symbols())
+        symbols = dim.symbols()
+        return not (self.bindings.keys().isdisjoint(symbols) and self.names.keys().isdisjoint(symbols))
 
     def _replaced(self, dim: Dim) -> Dim:
         for _ in range(len(self.bindings) + 2):

@@ -145,20 +145,19 @@ def entered(run: Run, function: Function, args: list[Any], kwargs: dict[str, Val
 
 
 def _yields(node: cst.FunctionDef, slice_: Slice) -> bool:
-    if "yield" not in slice_.block.text:
+    if "yield" not in slice_.text:
         return False
-    cached: bool | None = _YIELDS.get(id(node))
-    if cached is None:
-        import libcst.matchers as m
-
-        cached = bool(m.findall(node.body, m.Yield()))
-        _YIELDS[id(node)] = cached
-        _KEPT.append(node)
-    return cached
+    search = _Yields()
+    node.body.visit(search)
+    return search.found
 
 
-_YIELDS: dict[int, bool] = {}
-_KEPT: list[cst.FunctionDef] = []  # an id stays its node's own as long as the node lives
+class _Yields(cst.CSTVisitor):
+    found = False
+
+    def visit_Yield(self, node: cst.Yield) -> bool:
+        self.found = True
+        return False
 
 
 def parameters(
