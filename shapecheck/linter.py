@@ -30,7 +30,7 @@ from shapecheck.static.locate import picks
 if TYPE_CHECKING:
     from shapecheck.static.project import Project
 
-FILES_BETWEEN_COLLECTIONS = 100
+FILES_BETWEEN_COLLECTIONS = 400
 _analysed_so_far = itertools.count(1)
 POOL_FROM = 20  # files worth analysing; below it, starting processes takes longer than they save
 
@@ -208,8 +208,7 @@ def analysed(job: Job) -> Result:
 def _collect_now_and_then() -> None:
     """Syntax trees are millions of objects that the collector scans in vain: it took a fifth of the time.
 
-    What circles leave behind is some 2 MB a file. Only what is new since the last time is scanned: what other files
-    may still ask for survives, and is not in circles.
+    An analysis cuts its circles itself when it is done (Subject.forget); this is for those of one that crashed.
     """
     if not gc.isenabled() and next(_analysed_so_far) % FILES_BETWEEN_COLLECTIONS == 0:
         gc.collect(1)

@@ -57,6 +57,7 @@ def analyse(source: Source, project: Project, rules: Sequence[Rule], scope: str)
     found: dict[tuple[str, Path, Span], Finding] = {}
     for finding in (*_of_roots(subject, rules, defects), *_of_constructions(subject, rules, defects)):
         found.setdefault((finding.code, finding.path, finding.span), finding)
+    subject.forget()
     return Analysis(tuple(sorted(found.values(), key=lambda finding: finding.order)), (), tuple(defects))
 
 
@@ -127,6 +128,13 @@ class Subject:
             self._traces[key] = Traces(self, root)
         return self._traces[key].traced(every=every)
 
+    def forget(self) -> None:
+        """Let go of everything: it goes round in circles, and the collector takes long to find that out."""
+        for traces in self._traces.values():
+            traces.forget()
+        self._traces.clear()
+        self.file.forget()
+
     def owners(self, root: Root, *, forward: bool) -> tuple[Trace, ...]:
         """The traces of the classes that build this one; without `forward` they may end once it is built."""
         return tuple(
@@ -155,6 +163,11 @@ class Traces:
         self._traces: list[Trace] = []
         self._left_out = 0
         self._asked: set[bool] = set()
+
+    def forget(self) -> None:
+        """Let go of the traces."""
+        self._traces.clear()
+        self._paths.forget()
 
     def traced(self, *, every: bool) -> Traced:
         """Those of the paths that run new code, or of every path."""

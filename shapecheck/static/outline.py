@@ -6,12 +6,16 @@ CPython's parser cuts the text: it is ten times as fast as libcst's, which then 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from shapecheck.static.locate import attends
+
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class Block:
     def name(self) -> str | None:
         """The name of a class or a function."""
         return self.names[0] if self.kind != "statement" else None
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words of its text: names, and whatever comments and strings say."""
+        return frozenset(_WORD.findall(self.text))
 
     @cached_property
     def mentions_attention(self) -> bool:

@@ -94,6 +94,11 @@ class Paths:
         self._waiting = [*passed, *self._waiting]
         return Traced(self.root, tuple(self.traces), len(self._waiting))
 
+    def forget(self) -> None:
+        """Let go of all paths, those that wait too."""
+        self.traces.clear()
+        self._waiting.clear()
+
     def _follow(self, turn: Turn) -> None:
         walk, result, completed = self._walked(turn)
         run = walk.run

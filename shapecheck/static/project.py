@@ -50,6 +50,11 @@ class File:
         """Raises Broken."""
         return outline(self.text)
 
+    def forget(self) -> None:
+        """Let go of all that was found in the file."""
+        for known in (self.remembered, self._found, self._seen, self._slices):
+            known.clear()
+
     def slice(self, block: Block) -> Slice:
         """The block as a slice: always the same one, so that its nodes are the same nodes."""
         if id(block) not in self._slices:

@@ -13,7 +13,6 @@ from shapecheck.static.values import Class, Function
 _FORWARD = re.compile(r"\bdef (?:forward|__call__)\b")
 LONGEST_OWNER = 300  # lines; a class beyond that builds a model, not an attention
 _LISTS_NAMES = re.compile(r"import\b|from\b|__all__|if TYPE_CHECKING|['\"]")
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -28,16 +27,15 @@ def candidates(file: File, scope: str) -> Candidates:
     """Attention blocks first, then the classes that name them, and the classes that name those."""
     classes = [block for block in file.outline.blocks if block.kind == "class"]
     functions = [block for block in file.outline.blocks if block.kind == "def"]
-    words = {id(block): set(_WORD.findall(block.text)) for block in (*classes, *functions)}
     attending = [block for block in (*classes, *functions) if block.mentions_attention]
     attending = [block for block in attending if block.kind == "def" or _FORWARD.search(block.text)]
     names = {block.name for block in attending if block.name is not None}
-    called = {block.name for block in attending if block.kind == "def" and _is_called(block, classes, words)}
+    called = {block.name for block in attending if block.kind == "def" and _is_called(block, classes)}
     chosen = [block for block in attending if block.name not in called or block.kind == "class"]
     near = [
         block
         for block in classes
-        if block not in chosen and _builds(block, words[id(block)] & names) and block.text.count("\n") < LONGEST_OWNER
+        if block not in chosen and _builds(block, block.words & names) and block.text.count("\n") < LONGEST_OWNER
     ]
     if scope == "modules":
         near += [
@@ -54,7 +52,7 @@ def builders(file: File, name: str) -> tuple[Block, ...]:
     return tuple(
         block
         for block in file.outline.blocks
-        if block.kind == "class" and block.name != name and name in block.text and named.search(block.text)
+        if block.kind == "class" and block.name != name and name in block.words and named.search(block.text)
     )
 
 
@@ -63,10 +61,12 @@ def _handed_on(file: File, names: list[str]) -> Iterator[str]:
     statements = [
         block for block in file.outline.blocks if block.kind == "statement" and not _LISTS_NAMES.match(block.text)
     ]
-    words = {word for block in statements for word in _WORD.findall(block.text) if f"{word}(" not in block.text}
     for name in names:
+        if any(name in block.words and f"{name}(" not in block.text for block in statements):
+            yield name
+            continue
         passed = re.compile(rf"(?:(?<![=!<>])=|\belse|\bor|\breturn|\bpartial\()\s*{name}\b(?!\()")
-        if name in words or any(name in block.text and passed.search(block.text) for block in file.outline.blocks):
+        if any(name in block.words and passed.search(block.text) for block in file.outline.blocks):
             yield name
 
 
@@ -74,8 +74,8 @@ def _builds(block: Block, names: set[str]) -> bool:
     return any(f"{name}(" in block.text for name in names)
 
 
-def _is_called(function: Block, classes: list[Block], words: dict[int, set[str]]) -> bool:
-    return any(function.name in words[id(block)] for block in classes)
+def _is_called(function: Block, classes: list[Block]) -> bool:
+    return any(function.name in block.words for block in classes)
 
 
 def resolved(file: File, blocks: tuple[Block, ...]) -> Iterator[Class | Function]:
