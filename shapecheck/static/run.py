@@ -240,8 +240,8 @@ class Run:
         row = shape.row
         if row is None:
             self.conflict |= rank is not None and shape.rank != rank
-            if rank is not None and self.facts.assumed:
-                self.facts.assumed -= {factor.id[0] for factor in shape.factors() if isinstance(factor.id, tuple)}
+            if rank is not None and self.facts.assumed:  # what the source says is no assumption any more
+                self.facts.assumed -= _rows_of(shape)
             return shape
         others = len(shape.entries) - 1
         if rank is None:
@@ -259,6 +259,10 @@ class Run:
             axes.append(_of_row(row, -1 if last else index, f"{_word(row.name)}_{ahead(row.key) + index}"))
         self.close(row, axes)
         return self.facts.shape(shape)
+
+    def only_assumed(self, shape: Shape) -> bool:
+        """Whether a shape has its rank from an assumption."""
+        return bool(self.facts.assumed) and not self.facts.assumed.isdisjoint(_rows_of(shape))
 
     def takes_ids(self, shape: Shape) -> None:
         """Note that a tensor holds indices of an embedding: by custom [batch, sequence]."""
@@ -439,6 +443,11 @@ def axis_of_row(key: object, place: int, *, given: bool) -> Axis:
     word = _word(str(value[-1])) if isinstance(value, tuple) else "x"
     name = f"{word}_last{_depth(key)}" if place < 0 else f"{word}_{ahead(key) + place}"
     return _of_row(Row(key, word, given), place, name)
+
+
+def _rows_of(shape: Shape) -> set[object]:
+    """The keys of the rows that gave a shape its axes."""
+    return {factor.id[0] for factor in shape.factors() if isinstance(factor.id, tuple)}
 
 
 def _is_remainder_check(cond: Value) -> bool:

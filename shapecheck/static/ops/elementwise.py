@@ -191,6 +191,8 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     if a.row is not None and a.row == b.row and len(a.entries) == len(b.entries):
         return _pairwise(run, a.entries, b.entries)
     if a.row is None and b.row is None:
+        short, long = (a, b) if len(a.entries) < len(b.entries) else (b, a)
+        run.conflict |= len(short.entries) < len(long.entries) and _lined_up(long) and run.only_assumed(short)
         return _pairwise(run, a.entries, b.entries)
     for one, other in ((a, b), (b, a)):
         row = one.row
