@@ -14,7 +14,6 @@ from functools import cached_property
 
 from shapecheck.static.locate import attends
 
-
 _WORD = re.compile(r"\w+")
 
 

@@ -70,7 +70,7 @@ def _handed_on(file: File, names: list[str]) -> Iterator[str]:
             yield name
 
 
-def _builds(block: Block, names: set[str]) -> bool:
+def _builds(block: Block, names: frozenset[str]) -> bool:
     return any(f"{name}(" in block.text for name in names)
 
 
