@@ -66,7 +66,7 @@ def _judged(trace: Trace, step: Step, *, first: bool) -> Iterator[Draft]:
     wrong = [sign for sign in trace.signs if _shows(trace, sign, over, beside)]
     if not wrong or any(_shows(trace, sign, beside, over) for sign in trace.signs):
         return
-    caller = "" if step.frame in (trace.symbol, *trace.built) else f", as `{trace.symbol}` calls it"
+    caller = "" if step.frame == trace.symbol else f", as `{trace.symbol}` calls it"
     yield Draft(
         step.place,
         f"attends over axis {int(first)} of {shape}, which counts samples{caller}: {wrong[0].why}",

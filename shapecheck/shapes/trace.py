@@ -260,6 +260,13 @@ class Trace:
         return tuple(signs(self))
 
     @cached_property
+    def sliced(self) -> tuple[Sliced, ...]:
+        """Every layer over slices of what forward was given, one for all heads."""
+        from shapecheck.shapes.slices import sliced
+
+        return tuple(sliced(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins
@@ -272,3 +279,4 @@ if TYPE_CHECKING:
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join
     from shapecheck.shapes.layout import Sign
+    from shapecheck.shapes.slices import Sliced
