@@ -1,4 +1,4 @@
-"""nn.MultiheadAttention runs over the batch: it takes the other axis for the tokens than the code around it.
+"""nn.MultiheadAttention is given the batch where it takes the tokens.
 
 It is (tokens, batch, features) unless it is built with `batch_first=True`. Given the other layout it raises nothing: each
 token attends to the same place of the other samples, and never to the tokens of its own. The missing keyword alone proves
