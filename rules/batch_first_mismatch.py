@@ -63,7 +63,7 @@ def _judged(trace: Trace, step: Step, *, first: bool) -> Iterator[Draft]:
     if axes is None or len(axes) != 3:
         return
     over, beside = (axes[1], axes[0]) if first else (axes[0], axes[1])
-    wrong = [sign for sign in trace.signs if _shows(trace, sign, over, beside)]
+    wrong = [sign for sign in trace.signs if sign.sure and _shows(trace, sign, over, beside)]
     if not wrong or any(_shows(trace, sign, beside, over) for sign in trace.signs):
         return
     caller = "" if step.frame == trace.symbol else f", as `{trace.symbol}` calls it"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.attention import MOVES, UNARY
 from shapecheck.shapes.details import Applied, Joined, Reduced
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.facts import Facts
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sign:
-    """A step that takes one axis for samples and another one for tokens; `why` says how it shows."""
+    """A step that takes one axis for samples and another one for tokens; `why` says how it shows.
+
+    One that isn't `sure` may speak against something, and proves nothing by itself.
+    """
 
     step: Step
     samples: Axis
     tokens: Axis
     why: str
+    sure: bool = True
 
 
 def signs(trace: Trace) -> Iterator[Sign]:
@@ -37,10 +42,12 @@ def signs(trace: Trace) -> Iterator[Sign]:
                 )
             case Joined(axis=Axis() as joined):
                 yield from _joined_by_learnt(trace, step, joined)
-            case Reduced():
+            case Reduced(how="mean" | "sum" | "amax"):
                 yield from _pooled(trace, step, "pooled over")
             case _ if step.op == "add":
                 yield from _placed(trace, step)
+            case _ if step.op in ("expand", "repeat", "rearrange"):
+                yield from _learnt_for_each(trace, step)
             case _ if step.op == "index":
                 yield from _pooled(trace, step, "taken from")
 
@@ -84,8 +91,23 @@ def _joined_by_learnt(trace: Trace, step: Step, joined: Axis) -> Iterator[Sign]:
     if shape is None or len(shape) != 3 or along is None:
         return
     copied = shape[1 - along]
-    if copied.factors and all(factor.origin is Origin.REPEAT for factor in copied.factors):
+    if copied.factors and _is_repeated(copied):
         yield Sign(step, axes[1 - along], axes[along], f"a learnt token is put before the others along axis {along}")
+
+
+def _learnt_for_each(trace: Trace, step: Step) -> Iterator[Sign]:
+    """Learnt queries are repeated, the same ones for each sample."""
+    axes = _axes(trace, step.result)
+    if axes is None or len(axes) != 3 or step.result.origin is not Origin.PARAMETER:
+        return
+    copied = [place for place in (0, 1) if axes[place].factors and _is_repeated(axes[place])]
+    if len(copied) == 1 and not axes[1 - copied[0]].is_one:
+        (place,) = copied
+        yield Sign(step, axes[place], axes[1 - place], f"what is learnt is repeated along axis {place}")
+
+
+def _is_repeated(axis: Axis) -> bool:
+    return all(factor.origin is Origin.REPEAT for factor in axis.factors)
 
 
 def _placed(trace: Trace, step: Step) -> Iterator[Sign]:
@@ -105,21 +127,28 @@ def _placed(trace: Trace, step: Step) -> Iterator[Sign]:
 
 
 def _pooled(trace: Trace, step: Step, how: str) -> Iterator[Sign]:
-    """One of two axes in front of the features is pooled or picked from: what is left is a vector for each sample."""
+    """One of two axes in front of the features is pooled or picked from: what is left is a vector for each sample.
+
+    That proves something only where a head takes the vectors as they are: a mean over the batch may be a statistic.
+    """
     before, after = _axes(trace, step.operands[0]), _axes(trace, step.result)
-    if (
-        before is None
-        or after is None
-        or len(before) != 3
-        or len(after) != 2
-        or step.operands[0].origin is not Origin.OTHER
-    ):
-        return
-    if before[2] != after[1]:
+    activation = step.operands[0].origin is Origin.OTHER
+    if before is None or after is None or len(before) != 3 or len(after) != 2 or not activation:
         return
     for place in (0, 1):
-        if after[0] == before[1 - place] and not before[place].is_one and before[0] != before[1]:
-            yield Sign(step, before[1 - place], before[place], f"axis {place} is {how}")
+        if after == (before[1 - place], before[2]) and not before[place].is_one and before[0] != before[1]:
+            sure = place == 1 and _is_taken_as_it_is(trace, step)
+            yield Sign(step, before[1 - place], before[place], f"axis {place} is {how}", sure)
+
+
+def _is_taken_as_it_is(trace: Trace, step: Step) -> bool:
+    """Whether a result is returned or goes through a layer, alone."""
+    if any(tensor.step == step.index for tensor in trace.returned):
+        return True
+    return any(
+        user.op == "layer" or (user.op in MOVES | UNARY | {"norm"} and _is_taken_as_it_is(trace, user))
+        for user in trace.users(step)
+    )
 
 
 def _axes(trace: Trace, tensor: Tensor) -> tuple[Axis, ...] | None:
