@@ -64,7 +64,6 @@ _TILED = re.compile(r"(.+)\.(?:repeat|tile)\(([^()]*)\)", re.DOTALL)
 
 
 def check(trace: Trace) -> Iterator[Draft]:
-    others = [one for sibling in trace.siblings() if sibling is not trace for one in sibling.repeats]
     for one in trace.repeats:
         keys, values = one.keys, one.values
         if keys is None:
@@ -78,7 +77,7 @@ def check(trace: Trace) -> Iterator[Draft]:
         elif one.grouped is not None and one.grouped is not keys.order:
             said = f"{repeated}, and meet groups of queries put together as {one.grouped.told('g')}"
             yield _draft(keys, both, said, "queries meet the keys of other groups")
-        elif keys.order is Order.ALL and any(_meets_otherwise(one, two) for two in others):
+        elif keys.order is Order.ALL and _is_met_otherwise(trace, one):
             said = f"{repeated}, where another path pairs the same queries with {Order.EACH.told('k')}"
             yield _draft(keys, both, said, "two paths make different things of the same weights")
 
@@ -87,10 +86,12 @@ def _alike(trace: Trace, one: Copied, other: Copied) -> bool:
     return trace.facts.same(one.of, other.of) and trace.facts.same(one.count, other.count)
 
 
-def _meets_otherwise(one: Repeats, other: Repeats) -> bool:
-    """Whether the heads of the same layers are paired here in one way, and there in the other."""
-    from_one_layer = one.source is not None and one.source == other.source
-    return from_one_layer and one.pairing is Order.ALL and other.pairing is Order.EACH
+def _is_met_otherwise(trace: Trace, one: Repeats) -> bool:
+    """Whether the heads of the same layers are paired here in one way, and in the other on another path."""
+    if one.pairing is not Order.ALL or one.source is None:
+        return False
+    others = (other for sibling in trace.siblings() for other in sibling.repeats)
+    return any(other.source == one.source and other.pairing is Order.EACH for other in others)
 
 
 def _draft(copied: Copied, wrong: list[Copied], said: str, outcome: str, other: Copied | None = None) -> Draft:

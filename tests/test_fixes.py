@@ -22,7 +22,7 @@ def applied(text: str, fixes: list[dict[str, Any]]) -> str:
     def at(location: dict[str, int]) -> int:
         return starts[location["row"] - 1] + location["column"] - 1
 
-    edits = [edit for fix in fixes for edit in fix["edits"]]
+    edits = {str(edit): edit for fix in fixes for edit in fix["edits"]}.values()
     for edit in sorted(edits, key=lambda edit: at(edit["location"]), reverse=True):
         text = text[: at(edit["location"])] + edit["content"] + text[at(edit["end_location"]) :]
     return text
@@ -37,12 +37,26 @@ def fixed(text: str, folder: Path, code: str) -> tuple[str, list[dict[str, Any]]
     return after.read_text("utf-8"), [one for one in lint([after])[after] if one["code"] == code]
 
 
-def test_the_fix_of_a_dropped_result_makes_the_good_example(tmp_path: Path) -> None:
-    rule = next(rule for rule in load_rules() if rule.code == "SHP008")
+@pytest.mark.parametrize("code", ["ATN015", "ATN030", "SHP008"])
+def test_the_fix_makes_the_good_example(code: str, tmp_path: Path) -> None:
+    rule = next(rule for rule in load_rules() if rule.code == code)
     bad, good = (PREAMBLE + example for example in bad_and_good(rule))
-    text, left = fixed(bad, tmp_path, "SHP008")
-    assert text.replace("  # expect: SHP008", "") == good
+    text, left = fixed(bad, tmp_path, code)
+    assert text.replace(f"  # expect: {code}", "") == good
     assert left == []
+
+
+@pytest.mark.parametrize(
+    ("code", "fixture", "without_fix"),
+    [
+        ("ATN015", "kv_repeat_order", ["v = v[:, None].expand(", "k = repeat(k, "]),
+        ("ATN030", "batch_first_mismatch", ["return self.attention(x, x, x)[0]"]),
+    ],
+)
+def test_what_has_a_fix_is_silent_afterwards(code: str, fixture: str, without_fix: list[str], tmp_path: Path) -> None:
+    text, left = fixed((FIXTURES / f"{fixture}.py").read_text("utf-8"), tmp_path, code)
+    lines = [text.splitlines()[one["location"]["row"] - 1].strip() for one in left]
+    assert [line[: len(start)] for line, start in zip(lines, without_fix, strict=True)] == without_fix
 
 
 def test_a_fix_that_changes_no_shape_is_safe() -> None:

@@ -43,6 +43,7 @@ class Applied:
     ratio: Dim | None = None
     weak: bool = False  # the clash is of two arguments that callers may give the same value
     trained: bool = True  # False for a layer that forward itself makes, anew at each call
+    batch_first: bool | None = None  # of layers that can be told so, where it is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,20 @@ class Trace:
         return tuple(found for found in (repeats(self, attention) for attention in self.attentions) if found)
 
     @cached_property
+    def signs(self) -> tuple[Sign, ...]:
+        """Every step that shows which axis counts samples, and which tokens."""
+        from shapecheck.shapes.layout import signs
+
+        return tuple(signs(self))
+
+    @cached_property
+    def sliced(self) -> tuple[Sliced, ...]:
+        """Every layer over slices of what forward was given, one for all heads."""
+        from shapecheck.shapes.slices import sliced
+
+        return tuple(sliced(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins
@@ -264,3 +278,5 @@ if TYPE_CHECKING:
     from shapecheck.shapes.attention import Attention
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join
+    from shapecheck.shapes.layout import Sign
+    from shapecheck.shapes.slices import Sliced

@@ -8,7 +8,7 @@ from shapecheck.shapes.shape import Origin, Row, Shape
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.features import dim_of, mismatch
-from shapecheck.static.ops.layers import SIGNATURES, layer
+from shapecheck.static.ops.layers import SIGNATURES, batch_first, layer
 from shapecheck.static.ops.matmul import agree, differ, share_batch
 from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
 
@@ -132,7 +132,7 @@ def multihead(call: Call, layer_: Layer) -> Value:
         )
     if takes is not None and shape.position(-1) is not None:
         shape = shape.put(len(shape.entries) - 1, call.axis(takes, Origin.LAYER))
-    detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, None)
+    detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, batch_first=batch_first(layer_))
     step = run.step("mha", call.node, [query, key, value], [shape, weights], detail)
     need = call.get(4, "need_weights")
     return Seq([step.results[0], NONE if need == Const(False) else step.results[1]])

@@ -213,7 +213,11 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 row.given and len(other.entries) < USUAL and _is_learnt(other)
             ):  # features scaled: the input has them, too
                 return _pairwise(run, run.back(one, -len(other.entries)).entries, other.entries)
-            if not any(
+            length = _length(run, one, other)
+            if length is not None:
+                one = run.ranked(one, len(one.entries) - 1 + length)
+                return _pairwise(run, one.entries, other.entries)
+            if one.entries[0] == row and not any(
                 isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]
             ):
                 shape, clash = _pairwise(run, other.entries, one.entries[one.entries.index(row) + 1 :])
@@ -223,6 +227,21 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     if len(a.entries) != len(b.entries):
         return _unless_one(run, a if len(a.entries) > len(b.entries) else b), None
     return (_unless_one(run, a), None) if run.assume else (None, None)
+
+
+def _length(run: Run, one: Shape, other: Shape) -> int | None:
+    """How many axes a row has if an input's axis before it meets itself: `x + places(arange(x.shape[1]))`."""
+    row = one.row
+    assert row is not None
+    found = set()
+    for place, axis in enumerate(one.entries[: one.entries.index(row)]):
+        assert isinstance(axis, Axis)
+        symbol = run.facts.resolve(axis.size).symbol
+        for index, met_ in enumerate(other.entries):
+            if isinstance(met_, Axis) and symbol is not None and symbol.kind is Kind.INPUT:
+                if run.facts.same(axis.size, met_.size):
+                    found.add(len(other.entries) - 1 - index - (len(one.entries) - 2 - place))
+    return found.pop() if len(found) == 1 and min(found) >= 0 else None
 
 
 def _is_learnt(shape: Shape) -> bool:

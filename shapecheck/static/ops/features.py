@@ -11,7 +11,7 @@ from shapecheck.shapes.shape import Axis, Origin, Row, Shape, is_heads
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.ops.layers import SIGNATURES, layer
+from shapecheck.static.ops.layers import SIGNATURES, batch_first, layer
 from shapecheck.static.values import NONE, TRUE, Layer, Many, Seq, Unknown, Value, number
 
 if TYPE_CHECKING:
@@ -163,9 +163,11 @@ def recurrent(call: Call, layer_: Layer) -> Value:
     tensor = call.tensor(0, "input")
     hidden = dim_of(layer_, "hidden_size")
     shape = call.run.back(call.run.shape(tensor), -1, dim_of(layer_, "input_size"))
+    shape = call.run.ranked(shape, 3)  # as of convolutions: one sample by itself is rare
     if hidden is None or shape.at(-1) is None or "proj_size" in layer_.arguments:
         raise Lost(layer_.type)
     gives = hidden * Dim.of(2) if layer_.arguments.get("bidirectional") == TRUE else hidden
     result = shape.put(len(shape.entries) - 1, call.axis(gives, Origin.LAYER))
-    out = call.emit([tensor], result, op="layer")
+    detail = Applied(layer_.type, layer_.name, None, None, batch_first=batch_first(layer_))
+    out = call.emit([tensor], result, detail, op="layer")
     return Seq([out, Unknown(call.run.key(call.node), "hidden", tensor=out)])

@@ -12,7 +12,7 @@ from shapecheck.static.ops import Call, Lost
 from shapecheck.static.ops.einops import rearrange_layer
 from shapecheck.static.ops.reduce import softened
 from shapecheck.static.ops.reshape import flatten, unflatten
-from shapecheck.static.values import NONE, Layer, Many, Seq, Table, Value, number
+from shapecheck.static.values import FALSE, NONE, Const, Layer, Many, Seq, Table, Value, number
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -111,6 +111,14 @@ def sequential(call: Call, layer_: Layer) -> Value:
         if isinstance(child, Many) and changed(call.run, before, value):
             raise Lost("Sequential of unknown length")
     return value
+
+
+def batch_first(layer_: Layer) -> bool | None:
+    """What a layer was told of its layout; None where that isn't known."""
+    match layer_.arguments.get("batch_first", FALSE):
+        case Const(bool(first)):
+            return first
+    return None
 
 
 def changed(run: Run, before: Value, after: Value) -> bool:
