@@ -137,7 +137,7 @@ def _has_product(trace: Trace, tensor: Tensor, depth: int = 12) -> bool:
         return all(operand.origin is not Origin.PARAMETER for operand in step.operands) or any(
             _has_product(trace, operand, depth - 1) for operand in step.operands if depth
         )
-    if not depth or step.op not in MOVES | MASKS:
+    if not depth or step.op not in MOVES | MASKS | {"cat"}:  # a learnt place to attend to beside the keys
         return False
     return any(_has_product(trace, operand, depth - 1) for operand in step.operands)
 

@@ -193,11 +193,29 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
             if one.symbol not in owner.built:
                 continue
             again = [other for other in owner.joins if other.step.place == join.step.place]
+            if not again and _has_one_head(owner, join):
+                continue
             if not again and (not settled or _pools_at(owner, join.step.place)):
                 return Fate.LOST
             fates |= {other.fate for other in again if not settled}
             waiting += [(owner, all(other.fate is not Fate.RETURNED for other in again))] if again else []
     return next(fate for fate in (Fate.PROJECTED, Fate.LOST, Fate.UNMIXED, Fate.RETURNED) if fate in fates)
+
+
+def _has_one_head(trace: Trace, join: Join) -> bool:
+    """Whether a path came to where heads are joined with a single one: what becomes of it says nothing of several."""
+    old = join.step.detail.old if isinstance(join.step.detail, Reshape) else ()
+    heads = next((place for place, axis in enumerate(old) if is_heads(axis)), None)
+    there = [
+        step.detail.old for step in trace.steps if step.place == join.step.place and isinstance(step.detail, Reshape)
+    ]
+    return heads is not None and bool(there) and all(len(one) == len(old) and one[heads].is_one for one in there)
+
+
+def goes_unmixed(trace: Trace, place: Place) -> bool:
+    """Whether what is made at a place is handed on as it is, heads or not: no layer, and nothing unknown, takes it."""
+    fates = {_fate(trace, step) for step in trace.steps if step.place == place}
+    return bool(fates) and fates <= {Fate.UNMIXED, Fate.RETURNED}
 
 
 def _pools_at(trace: Trace, place: Place) -> bool:

@@ -262,7 +262,8 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     if one.rule.holds is Holds.EVERY:
         attending = {index for index, trace in enumerate(traces) if trace.attentions}
         anywhere = {other.path for other in said if other.rule is one.rule}
-        return attending <= anywhere
+        agrees = one.draft.agrees
+        return all(index in anywhere or (agrees is not None and agrees(traces[index])) for index in attending)
     reaching = {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)}
     # a path that doesn't show what an unchecked division is for is no witness that it is checked
     reaching -= {index for index in reaching - paths if one.draft.place in traces[index].unchecked}
