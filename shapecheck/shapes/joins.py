@@ -146,7 +146,7 @@ def _fate(trace: Trace, join: Step) -> Fate:
             if user.index in seen:
                 continue
             seen.add(user.index)
-            fate = _met(trace, step, user, before)
+            fate = _met(trace, join, step, user, before)
             if fate is None:
                 stack.append(user)
                 if any(tensor.step == user.index for tensor in trace.returned):
@@ -159,7 +159,7 @@ def _fate(trace: Trace, join: Step) -> Fate:
     return Fate.LOST if not trace.returned else Fate.RETURNED
 
 
-def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate | None:
+def _met(trace: Trace, join: Step, step: Step, user: Step, before: frozenset[int]) -> Fate | None:
     """What one use of a result means for it; None where it goes on as it was."""
     match user.op:
         case "layer" | "mha":
@@ -169,12 +169,27 @@ def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate |
             return Fate.PROJECTED if any(operand.origin is Origin.PARAMETER for operand in user.operands) else Fate.LOST
         case "add" | "sub":
             others = [unscaled(trace, operand).step for operand in user.operands if operand.step != step.index]
-            return Fate.UNMIXED if others and all(other in before for other in others) else None
+            residual = all(other in before for other in others) or _is_stream(trace, join, user, others)
+            return Fate.UNMIXED if others and residual else None
         case "pool" | "reduce":
             return Fate.UNMIXED
     if user.op in MOVES | MASKS | UNARY | {"cat", "stack"} or (user.op.islower() and user.lost_by is None):
         return None
     return Fate.LOST
+
+
+def _is_stream(trace: Trace, join: Step, add: Step, others: list[int]) -> bool:
+    """Whether a sum is a residual stream, whatever its other part went through: what comes of it is added to it again."""
+    if any(join.index in trace.ancestors(trace.steps[other]) for other in others):
+        return False
+    for user in trace.users(add):
+        if user.op == "add" and len(user.operands) == 2:
+            found = [unscaled(trace, operand).step for operand in user.operands]
+            if add.index in found and any(
+                add.index in trace.ancestors(trace.steps[one]) for one in found if one != add.index
+            ):
+                return True
+    return False
 
 
 def settled_fate(trace: Trace, join: Join) -> Fate:

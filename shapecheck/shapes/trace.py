@@ -253,6 +253,13 @@ class Trace:
         return tuple(found for found in (repeats(self, attention) for attention in self.attentions) if found)
 
     @cached_property
+    def attended(self) -> frozenset[object]:
+        """The rows of inputs that are attended over for certain."""
+        from shapecheck.shapes.attention import attended
+
+        return frozenset(attended(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins

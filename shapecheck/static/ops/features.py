@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.details import Applied
@@ -40,7 +41,7 @@ def projected(
     if takes is not None:
         clash = mismatch(run, takes, got) or _length_among_features(run, takes, got, shape)
         ratio = run.facts.ratio(takes, got.size) if clash else None
-    shape = shape.put(place, run.axis(gives, Origin.LAYER))
+    shape = shape.put(place, given_out(run, got, gives))
     detail = Applied(
         layer_.type,
         layer_.name,
@@ -53,6 +54,14 @@ def projected(
     )
     origin = Origin.PARAMETER if tensor.origin in (Origin.PARAMETER, Origin.CREATED) else Origin.OTHER
     return call.emit([tensor], shape, detail, op="layer", memory=in_order(run, shape), origin=origin)
+
+
+def given_out(run: Run, got: Axis, gives: Dim) -> Axis:
+    """The features of a layer; heads that it mixes among themselves are as many heads."""
+    if is_heads(got) and len(got.factors) == 1 and run.facts.same(got.size, gives):
+        (heads,) = got.factors
+        return Axis((replace(run.fresh(gives, None, Origin.LAYER), part=heads.part, whole=heads.whole),))
+    return run.axis(gives, Origin.LAYER)
 
 
 def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
@@ -119,7 +128,7 @@ def dim_of(layer_: Layer, name: str) -> Dim | None:
 
 _NORMS = (
     "LayerNorm", "RMSNorm", "GroupNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d",
-    "InstanceNorm3d", "SyncBatchNorm", "LocalResponseNorm", "LlamaRMSNorm", "T5LayerNorm", "FusedRMSNorm",
+    "InstanceNorm3d", "SyncBatchNorm", "LocalResponseNorm", "LlamaRMSNorm", "T5LayerNorm", "FusedRMSNorm", "GivenNorm",
 )  # fmt: skip
 
 

@@ -219,9 +219,12 @@ def _close(run: Run, shape: Shape, sizes: list[Any]) -> Shape:
     """A shape with a row between its axes: without the row, where what stands behind it is what the sizes end in.
 
     `[t, *x, 3*d]` to [t, 3, heads, -1] has two axes, since 3*heads divides 3*d; one axis more would be mixed into the -1.
+    A batch of one that is put in front changes nothing.
     """
     row = shape.row
     assert row is not None
+    while len(sizes) > 1 and sizes[0].is_one and not shape.entries[0] == sizes[0]:
+        sizes = sizes[1:]
     place = shape.entries.index(row)
     front, rest = sizes[:place], sizes[place:]
     last = shape.entries[-1]
