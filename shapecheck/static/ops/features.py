@@ -77,9 +77,15 @@ def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
     one, other = a.symbol, b.symbol
     if kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}) and one is not None and other is not None:
         return not run.is_one_default(one, other)
-    if Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]:
+    if (Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]) and not _is_square(a) | _is_square(b):
         run.facts.equate(a, b)
     return False
+
+
+def _is_square(dim: Dim) -> bool:
+    """Whether a width would be a number of heads by itself: some shape before is wrong, and nothing follows."""
+    powers = dim.monomial[0] if dim.monomial is not None else ()
+    return len(powers) == 1 and powers[0][1] == 2 and Dim.of(powers[0][0]).symbol is not None
 
 
 def _length_among_features(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
