@@ -70,16 +70,7 @@ def call(
             return _call_method(run, function, args, kwargs, node, scope)
         case Unknown(name="update") if (grown := updated(run, args, node)) is not None:
             return grown
-        case Unknown(tensor=None) if run.building and _is_norm(run, function, args, kwargs, node):
-            return build_layer(run, "GivenNorm", args, kwargs, node)
     return opaque(run, function, args, kwargs, node)
-
-
-def _is_norm(run: Run, of: Unknown, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> bool:
-    """Whether a class that the caller chooses, `norm_layer(dim)`, makes a norm: norms keep shapes, whichever it is."""
-    if of.kind not in (Kind.CONSTRUCTOR, Kind.CONFIG) or "norm" not in of.name.lower() or not args:
-        return False
-    return not any(tensors_in(run, value, node) for value in [*args, *kwargs.values()])
 
 
 def opaque(run: Run, function: Value, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode) -> Value:

@@ -134,7 +134,7 @@ def dim_of(layer_: Layer, name: str) -> Dim | None:
 
 _NORMS = (
     "LayerNorm", "RMSNorm", "GroupNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d",
-    "InstanceNorm3d", "SyncBatchNorm", "LocalResponseNorm", "LlamaRMSNorm", "T5LayerNorm", "FusedRMSNorm", "GivenNorm",
+    "InstanceNorm3d", "SyncBatchNorm", "LocalResponseNorm", "LlamaRMSNorm", "T5LayerNorm", "FusedRMSNorm",
 )  # fmt: skip
 
 
