@@ -38,10 +38,11 @@ Vaswani et al. 2017, Attention Is All You Need, section 3.2.2: MultiHead(Q, K, V
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from shapecheck.rule import Draft, Holds, Severity
 from shapecheck.shapes.details import Applied
-from shapecheck.shapes.joins import Fate, Join, settled_fate
+from shapecheck.shapes.joins import Fate, Join, goes_unmixed, settled_fate
 from shapecheck.shapes.trace import BuiltLayer, Trace
 
 code, severity, holds = "ATN001", Severity.WARNING, Holds.EVERY
@@ -65,6 +66,7 @@ def check(trace: Trace) -> Iterator[Draft]:
                 else f"`self.{unused.name}(…)` on the joined heads",
                 step=join.step.index,
                 key=join.step.place,
+                agrees=partial(goes_unmixed, place=join.step.place),
             )
 
 

@@ -82,6 +82,9 @@ def _written_out(trace: Trace, attention: Attention, scale: Scale, width: Axis) 
         yield _draft(trace, attention, f"divided by the square root of {own} twice", Severity.ERROR, own)
     elif not power and len(powers) == 1:
         ((other, exponent),) = powers.items()
+        if exponent == Fraction(1, 2) and trace.facts.kinds(other) <= {Kind.CONSTRUCTOR, Kind.CONFIG}:
+            said = f"multiplied by the square root of {other}, not divided by one"
+            yield _draft(trace, attention, said, Severity.ERROR, own)
         if exponent in (Fraction(-1, 2), Fraction(-1)) and _is_other(trace, attention, other, own):
             by = f"sqrt({other})" if exponent == Fraction(-1, 2) else f"{other}"
             yield _draft(trace, attention, f"divided by {by}, not by the square root of {own}", Severity.WARNING, own)

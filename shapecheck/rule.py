@@ -146,6 +146,7 @@ class Draft:
     spoils: bool = True  # False where the step's result has the axes that it should have: what descends is judged
     everywhere: bool = False  # it holds only if every path of the class has it
     key: object = None  # drafts of one rule in one class with one key are one finding
+    agrees: Callable[[Trace], bool] | None = None  # whether a path of which nothing is said is no witness against it
     meant: bool = False  # no finding, but the sign that the place is as it is on purpose, on whatever path
     fix: Rewrite | None = None
 

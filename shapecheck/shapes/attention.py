@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.details import Applied, Contraction, Reduced, Scaled, Sdpa, Softmax
 from shapecheck.shapes.scale import Scale
-from shapecheck.shapes.shape import Axis, Origin, is_head_part
+from shapecheck.shapes.shape import Axis, Origin, is_head_part, is_heads
 from shapecheck.shapes.trace import Step, Tensor
 
 if TYPE_CHECKING:
@@ -123,12 +124,32 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
             tensor = inner[0]
         elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad"):
             tensor = step.operands[0]
-        elif step.op == "tanh":  # soft capping
-            scale = Scale(known=False)
+        elif mixes_heads(step):
+            scale = Scale(learnt=True)
             tensor = step.operands[0]
+        elif step.op == "tanh":
+            before = trace.maker(step.operands[0])
+            if scalings and _caps(before, scalings[-1]):  # c * tanh(scores / c): about the scores, where they are small
+                del scalings[-1]
+                scale = prod((one.detail.scale for one in scalings if isinstance(one.detail, Scaled)), start=Scale())
+                tensor = before.operands[0]
+            else:
+                scale = Scale(known=False)
+                tensor = step.operands[0]
         else:
             return None
     return None
+
+
+def _caps(before: Step, after: Step) -> bool:
+    """Whether what is divided by a number before is multiplied by the same one after."""
+    one, other = before.detail, after.detail
+    if not (isinstance(one, Scaled) and isinstance(other, Scaled)) or (before.op, after.op) != ("div", "mul"):
+        return False
+    if one.by is not None or other.by is not None:
+        return one.by == other.by
+    both = one.scale * other.scale
+    return both.known and not both.learnt and not both.powers and both.coefficient == 1
 
 
 def _has_product(trace: Trace, tensor: Tensor, depth: int = 12) -> bool:
@@ -137,9 +158,15 @@ def _has_product(trace: Trace, tensor: Tensor, depth: int = 12) -> bool:
         return all(operand.origin is not Origin.PARAMETER for operand in step.operands) or any(
             _has_product(trace, operand, depth - 1) for operand in step.operands if depth
         )
-    if not depth or step.op not in MOVES | MASKS:
+    if not depth or (step.op not in MOVES | MASKS | {"cat"} and not mixes_heads(step)):
         return False
     return any(_has_product(trace, operand, depth - 1) for operand in step.operands)
+
+
+def mixes_heads(step: Step) -> bool:
+    """Whether a layer runs over the heads: talking heads exchange their scores or their weights."""
+    detail = step.detail
+    return step.op == "layer" and isinstance(detail, Applied) and detail.got is not None and is_heads(detail.got)
 
 
 def _is_learnt(trace: Trace, tensor: Tensor) -> bool:
@@ -164,10 +191,24 @@ def _scale(trace: Trace, tensor: Tensor, scalings: list[Step]) -> Scale:
             return Scale(learnt=True, normed=step.op == "norm")
         elif step.op in ("layer", "embedding"):
             return scale
+        elif step.op == "create" and (filled := _filled_with(trace, step)):
+            parts = [_scale(trace, one, []) for one in filled]
+            return scale * parts[0] if all(part == parts[0] for part in parts) else Scale(known=False)
         elif step.op not in MOVES | {"add", "sub", "dropout", "cat", "masked_fill"} or not step.operands:
             return Scale(known=False)
         tensor = step.operands[0]
     return Scale(known=False)
+
+
+def _filled_with(trace: Trace, made: Step) -> list[Tensor]:
+    """What is copied into a tensor that was made empty, whole or part by part."""
+    places = [made, *(user for user in trace.users(made) if user.op == "index")]
+    return [
+        user.operands[1]
+        for place in places
+        for user in trace.users(place)
+        if user.op == "copy" and len(user.operands) == 2 and user.operands[0].step == place.index
+    ]
 
 
 _ROOTS = frozenset({"rsqrt", "sqrt", "pow", "reciprocal", "add", "clamp", "cast"})
@@ -213,7 +254,7 @@ def _to_context(trace: Trace, softmax: Step) -> tuple[Step | None, Tensor | None
             elif user.op == "div" and len(user.operands) == 2:
                 renormalised = True
                 stack.append(user)
-            elif user.op in MOVES | MASKS:
+            elif user.op in MOVES | MASKS or mixes_heads(user):
                 stack.append(user)
             elif user.op in ("norm", "normalize"):
                 renormalised = True
@@ -229,6 +270,27 @@ def unscaled(trace: Trace, tensor: Tensor) -> Tensor:
         tensor = step.operands[0]
         step = trace.maker(tensor)
     return tensor
+
+
+def attended(trace: Trace) -> Iterator[object]:
+    """The rows whose axis is what queries attend from, beside heads that are left alone: their rank is as it looks.
+
+    Of `[*x, heads, head_dim].transpose(1, 2)` any other rank would make heads attend to heads.
+    """
+    for attention in trace.attentions:
+        if attention.renormalised or attention.scores is None or attention.context is None:
+            continue
+        shape = trace.shape(attention.scores.operands[0])
+        axes = shape.axes if shape is not None else None
+        if axes is None or len(axes) < 4:
+            continue
+        detail = attention.scores.detail
+        queries = detail.left if isinstance(detail, Contraction) else axes[-2:-1]
+        beside = [axis for axis in axes if axis not in queries and is_heads(axis)]
+        if len(queries) == 1 and beside and all(factor.origin is Origin.INPUT for factor in queries[0].factors):
+            for factor in queries[0].factors:
+                if isinstance(factor.id, tuple) and len(factor.id) == 3:
+                    yield factor.id[0]
 
 
 def has_heads(trace: Trace, attention: Attention) -> bool:

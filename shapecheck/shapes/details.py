@@ -63,7 +63,10 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
+    """Multiplied or divided by a number: `by` is which one it was, where nothing but that is known of it."""
+
     scale: Scale
+    by: object = None
 
 
 @dataclass(frozen=True, slots=True)

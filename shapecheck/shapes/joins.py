@@ -146,7 +146,7 @@ def _fate(trace: Trace, join: Step) -> Fate:
             if user.index in seen:
                 continue
             seen.add(user.index)
-            fate = _met(trace, step, user, before)
+            fate = _met(trace, join, step, user, before)
             if fate is None:
                 stack.append(user)
                 if any(tensor.step == user.index for tensor in trace.returned):
@@ -159,7 +159,7 @@ def _fate(trace: Trace, join: Step) -> Fate:
     return Fate.LOST if not trace.returned else Fate.RETURNED
 
 
-def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate | None:
+def _met(trace: Trace, join: Step, step: Step, user: Step, before: frozenset[int]) -> Fate | None:
     """What one use of a result means for it; None where it goes on as it was."""
     match user.op:
         case "layer" | "mha":
@@ -169,12 +169,27 @@ def _met(trace: Trace, step: Step, user: Step, before: frozenset[int]) -> Fate |
             return Fate.PROJECTED if any(operand.origin is Origin.PARAMETER for operand in user.operands) else Fate.LOST
         case "add" | "sub":
             others = [unscaled(trace, operand).step for operand in user.operands if operand.step != step.index]
-            return Fate.UNMIXED if others and all(other in before for other in others) else None
+            residual = all(other in before for other in others) or _is_stream(trace, join, user, others)
+            return Fate.UNMIXED if others and residual else None
         case "pool" | "reduce":
             return Fate.UNMIXED
     if user.op in MOVES | MASKS | UNARY | {"cat", "stack"} or (user.op.islower() and user.lost_by is None):
         return None
     return Fate.LOST
+
+
+def _is_stream(trace: Trace, join: Step, add: Step, others: list[int]) -> bool:
+    """Whether a sum is a residual stream, whatever its other part went through: what comes of it is added to it again."""
+    if any(join.index in trace.ancestors(trace.steps[other]) for other in others):
+        return False
+    for user in trace.users(add):
+        if user.op == "add" and len(user.operands) == 2:
+            found = [unscaled(trace, operand).step for operand in user.operands]
+            if add.index in found and any(
+                add.index in trace.ancestors(trace.steps[one]) for one in found if one != add.index
+            ):
+                return True
+    return False
 
 
 def settled_fate(trace: Trace, join: Join) -> Fate:
@@ -193,11 +208,29 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
             if one.symbol not in owner.built:
                 continue
             again = [other for other in owner.joins if other.step.place == join.step.place]
+            if not again and _has_one_head(owner, join):
+                continue
             if not again and (not settled or _pools_at(owner, join.step.place)):
                 return Fate.LOST
             fates |= {other.fate for other in again if not settled}
             waiting += [(owner, all(other.fate is not Fate.RETURNED for other in again))] if again else []
     return next(fate for fate in (Fate.PROJECTED, Fate.LOST, Fate.UNMIXED, Fate.RETURNED) if fate in fates)
+
+
+def _has_one_head(trace: Trace, join: Join) -> bool:
+    """Whether a path came to where heads are joined with a single one: what becomes of it says nothing of several."""
+    old = join.step.detail.old if isinstance(join.step.detail, Reshape) else ()
+    heads = next((place for place, axis in enumerate(old) if is_heads(axis)), None)
+    there = [
+        step.detail.old for step in trace.steps if step.place == join.step.place and isinstance(step.detail, Reshape)
+    ]
+    return heads is not None and bool(there) and all(len(one) == len(old) and one[heads].is_one for one in there)
+
+
+def goes_unmixed(trace: Trace, place: Place) -> bool:
+    """Whether what is made at a place is handed on as it is, heads or not: no layer, and nothing unknown, takes it."""
+    fates = {_fate(trace, step) for step in trace.steps if step.place == place}
+    return bool(fates) and fates <= {Fate.UNMIXED, Fate.RETURNED}
 
 
 def _pools_at(trace: Trace, place: Place) -> bool:

@@ -55,8 +55,9 @@ def regroup(
         if unless is not None:
             return Regrouping(Verdict.UNEQUAL, axes, unless=unless)
         if _balance(total_old, total_new, facts) is False:
-            return Regrouping(Verdict.UNKNOWN, axes)
-    return _align(old, [facts.simplify(size) for size in new], facts, fresh, ordered=ordered)
+            return _with_known_end(Regrouping(Verdict.UNKNOWN, axes), old, new, facts, fresh)
+    found = _align(old, [facts.simplify(size) for size in new], facts, fresh, ordered=ordered)
+    return _with_known_end(found, old, new, facts, fresh) if found.verdict is Verdict.UNKNOWN else found
 
 
 def _fraction(a: Dim, b: Dim, facts: Facts) -> bool:
@@ -160,6 +161,25 @@ def _cut(left: Dim, need: Dim, later: Sequence[Dim], facts: Facts) -> Dim | None
         if facts.same(need * following, left):
             return following
     return None
+
+
+def _with_known_end(
+    found: Regrouping, old: Sequence[Axis], new: Sequence[Dim], facts: Facts, fresh: Callable[[Dim, str], Factor]
+) -> Regrouping:
+    """A regrouping of which only the end is known: the last axes hold the same elements as the last ones before.
+
+    `[s, t, h*d]` to `[b, -1, h, d]` splits h*d, whatever becomes of s and t.
+    """
+    for start in range(1, len(old)):
+        total = product([axis.size for axis in old[start:]])
+        if any(_opaque(axis.size) for axis in old[start:]) or total.is_one:
+            continue
+        for place in range(1, len(new)):
+            if facts.same(product(list(new[place:])), total):
+                end = _align(old[start:], [facts.simplify(size) for size in new[place:]], facts, fresh, ordered=False)
+                if end.verdict is Verdict.REGROUPED:
+                    return Regrouping(Verdict.UNKNOWN, (*found.axes[:place], *end.axes))
+    return found
 
 
 def _halves(factor: Factor, need: Dim, rest: Dim, fresh: Callable[[Dim, str], Factor]) -> tuple[Factor, Factor]:

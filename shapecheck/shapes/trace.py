@@ -266,6 +266,12 @@ class Trace:
 
         return tuple(sliced(self))
 
+    def attended(self) -> frozenset[object]:
+        """The rows of inputs that are attended over for certain."""
+        from shapecheck.shapes.attention import attended
+
+        return frozenset(attended(self))
+
     @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""

@@ -262,7 +262,8 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     if one.rule.holds is Holds.EVERY:
         attending = {index for index, trace in enumerate(traces) if trace.attentions}
         anywhere = {other.path for other in said if other.rule is one.rule}
-        return attending <= anywhere
+        agrees = one.draft.agrees
+        return all(index in anywhere or (agrees is not None and agrees(traces[index])) for index in attending)
     reaching = {index for index, trace in enumerate(traces) if _reaches(trace, one.draft)}
     # a path that doesn't show what an unchecked division is for is no witness that it is checked
     reaching -= {index for index in reaching - paths if one.draft.place in traces[index].unchecked}
@@ -289,14 +290,14 @@ def _assumed(trace: Trace, step: int) -> bool:
     """Whether a step's operands have axes that are only there if a rank is as is usual."""
     if not trace.facts.assumed:
         return False
+    borne_out = {_whole(key) for key in trace.attended}
+    of_rank = {row for row in trace.facts.assumed if _whole(row) not in borne_out}
     shapes = [trace.shape(operand) for operand in trace.steps[step].operands]
     known = [shape for shape in shapes if shape is not None]
     keys = [factor.id for shape in known for factor in shape.factors()]
     keys += [symbol.key for shape in known for factor in shape.factors() for symbol in factor.size.symbols()]
     rows = [shape.row.key for shape in known if shape.row is not None]
-    assumed = trace.facts.assumed | {
-        key for row in trace.facts.assumed if trace.facts.rows.get(row) == () for key in _opened(row)
-    }
+    assumed = of_rank | {key for row in of_rank if trace.facts.rows.get(row) == () for key in _opened(row)}
     return any(key in assumed for key in rows) or any(
         isinstance(key, tuple) and len(key) == 3 and key[0] in assumed for key in keys
     )
@@ -314,6 +315,11 @@ def _opened(row: object) -> Iterator[object]:
     while isinstance(row, tuple) and len(row) == 2 and row[1] in (1, -1):
         row = row[0]
         yield row
+
+
+def _whole(row: object) -> object:
+    """The row that a row is left of in the end."""
+    return next(reversed(list(_opened(row))), row)
 
 
 def _reaches(trace: Trace, draft: Draft) -> bool:

@@ -9,7 +9,7 @@ from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import in_order
-from shapecheck.static.ops.features import dim_of, mismatch
+from shapecheck.static.ops.features import dim_of, given_out, mismatch
 from shapecheck.static.ops.layers import SIGNATURES, layer
 from shapecheck.static.values import FALSE, NONE, Const, Layer, Seq, Value, number
 
@@ -85,7 +85,7 @@ def conv(call: Call, layer_: Layer) -> Value:
         raise Lost(layer_.type)
     clash = takes is not None and mismatch(run, takes, got)
     ratio = run.facts.ratio(takes, got.size) if clash and takes is not None else None
-    shape = _spatial(call, layer_, shape.put(place, call.axis(gives, Origin.LAYER)), rank)
+    shape = _spatial(call, layer_, shape.put(place, given_out(run, got, gives)), rank)
     detail = Applied(layer_.type, layer_.name, takes, got, clash, ratio)
     return call.emit([tensor], shape, detail, op="layer", memory=in_order(run, shape))
 

@@ -30,7 +30,7 @@ _UNARY = (
     "nan_to_num", "isnan", "isinf", "isfinite", "bitwise_not", "logical_not", "erf",
     "triu", "tril", "cumsum", "cumprod", "flip", "roll", "fill", "zero", "normal", "uniform", "alpha_dropout",
     "threshold", "softsign", "tanhshrink", "hardshrink", "softshrink", "polygamma", "digamma", "lgamma", "angle",
-    "copy", "bernoulli", "masked_scatter", "index_add", "scatter", "scatter_add", "index_copy", "index_fill",
+    "bernoulli", "masked_scatter", "index_add", "scatter", "scatter_add", "index_copy", "index_fill",
     "conj", "trunc", "frac", "logit", "random",
 )  # fmt: skip
 
@@ -47,6 +47,13 @@ def unary(call: Call) -> Value:
     tensor = call.tensor(0, "input", "x")
     origin = tensor.origin if call.name in ("triu", "tril", "fill", "zero", "normal", "uniform") else Origin.OTHER
     return call.emit([tensor], tensor.shape, memory=tensor.memory, origin=origin)
+
+
+@op("copy")
+def copy(call: Call) -> Value:
+    """`x.copy_(other)`: the place of x, the elements of the other."""
+    tensor = call.tensor(0)
+    return call.emit([tensor, *call.tensors()[1:2]], tensor.shape, memory=tensor.memory, origin=tensor.origin)
 
 
 @op("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
@@ -146,7 +153,8 @@ def binary(call: Call) -> Value:
         assert tensor is not None
         scale = _scale(name, scalar, swapped=a is None)
         op_name = name if a is not None or name != "div" else "reciprocal"
-        return call.emit([tensor], tensor.shape, Scaled(scale) if scale else None, op=op_name, memory=tensor.memory)
+        detail = Scaled(scale, scalar.key if isinstance(scalar, Unknown) else None) if scale else None
+        return call.emit([tensor], tensor.shape, detail, op=op_name, memory=tensor.memory)
     shape, clash = run_broadcast(call, a, b)
     memory = a.memory if a.memory is not None and a.memory == b.memory else None
     origin = a.origin if a.origin is b.origin else Origin.OTHER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.details import Applied
@@ -40,7 +41,7 @@ def projected(
     if takes is not None:
         clash = mismatch(run, takes, got) or _length_among_features(run, takes, got, shape)
         ratio = run.facts.ratio(takes, got.size) if clash else None
-    shape = shape.put(place, run.axis(gives, Origin.LAYER))
+    shape = shape.put(place, given_out(run, got, gives))
     detail = Applied(
         layer_.type,
         layer_.name,
@@ -53,6 +54,14 @@ def projected(
     )
     origin = Origin.PARAMETER if tensor.origin in (Origin.PARAMETER, Origin.CREATED) else Origin.OTHER
     return call.emit([tensor], shape, detail, op="layer", memory=in_order(run, shape), origin=origin)
+
+
+def given_out(run: Run, got: Axis, gives: Dim) -> Axis:
+    """The features of a layer; heads that it mixes among themselves are as many heads."""
+    if is_heads(got) and len(got.factors) == 1 and run.facts.same(got.size, gives):
+        (heads,) = got.factors
+        return Axis((replace(run.fresh(gives, None, Origin.LAYER), part=heads.part, whole=heads.whole),))
+    return run.axis(gives, Origin.LAYER)
 
 
 def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
@@ -68,9 +77,15 @@ def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
     one, other = a.symbol, b.symbol
     if kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}) and one is not None and other is not None:
         return not run.is_one_default(one, other)
-    if Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]:
+    if (Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]) and not _is_square(a) | _is_square(b):
         run.facts.equate(a, b)
     return False
+
+
+def _is_square(dim: Dim) -> bool:
+    """Whether a width would be a number of heads by itself: some shape before is wrong, and nothing follows."""
+    powers = dim.monomial[0] if dim.monomial is not None else ()
+    return len(powers) == 1 and powers[0][1] == 2 and Dim.of(powers[0][0]).symbol is not None
 
 
 def _length_among_features(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:

@@ -219,9 +219,12 @@ def _close(run: Run, shape: Shape, sizes: list[Any]) -> Shape:
     """A shape with a row between its axes: without the row, where what stands behind it is what the sizes end in.
 
     `[t, *x, 3*d]` to [t, 3, heads, -1] has two axes, since 3*heads divides 3*d; one axis more would be mixed into the -1.
+    A batch of one that is put in front changes nothing.
     """
     row = shape.row
     assert row is not None
+    ones = next((count for count, size in enumerate(sizes) if not size.is_one), 0)
+    sizes = sizes[ones:]
     place = shape.entries.index(row)
     front, rest = sizes[:place], sizes[place:]
     last = shape.entries[-1]
@@ -231,7 +234,7 @@ def _close(run: Run, shape: Shape, sizes: list[Any]) -> Shape:
         return shape  # what is cut must be features and nothing else
     named = [size for size in rest if size.value != -1]
     fits = len(named) == len(rest) and last.size.known and run.facts.same(product(named), last.size)
-    rounds_up = len(named) < len(rest) and rest[-1].value == -1
+    rounds_up = len(named) < len(rest) and -1 in (rest[-1].value, rest[0].value if ones else None)
     if len(rest) > 1 and (fits or (rounds_up and _divides(run, product(named), last.size))):
         run.close(row, ())
         return run.facts.shape(shape)
