@@ -8,6 +8,7 @@ from typing import Any
 
 import libcst as cst
 
+from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
@@ -16,7 +17,7 @@ from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
-from shapecheck.static.run import Dead, Frame, Run, unknown
+from shapecheck.static.run import Dead, Frame, Named, Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import UNROLLED, iterations, unpack
 from shapecheck.static.values import (
@@ -77,6 +78,8 @@ def bind(run: Run, target: cst.BaseExpression, value: Value, scope: Scope) -> No
                 known = run.tensor(value, target)
                 assert known is not None
                 run.bound.append(Bound(name, known, run.place(target), run.frames[-1].symbol))
+            elif isinstance(value, Unknown) and value.kind is Kind.INPUT:
+                run.bound.append(Named(name, value, run.place(target), run.frames[-1].symbol))
         case cst.Attribute(attr=cst.Name(value=name)):
             _set_attribute(run, evaluate(run, target.value, scope), name, value)
             if isinstance(value, Real) and value.scale.powers and run.frames[-1].method == "__init__":
