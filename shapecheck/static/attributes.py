@@ -10,6 +10,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Origin, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import TENSOR_METHODS, apply
+from shapecheck.static.registries import shared_table
 from shapecheck.static.run import Run
 from shapecheck.static.sequences import sizes
 from shapecheck.static.syntax import Slice
@@ -52,8 +53,7 @@ def attribute(run: Run, owner: Value, name: str, node: cst.CSTNode) -> Value:
         case Layer():
             return _of_layer(run, owner, name, node)
         case Class():
-            found = find_in_class(run, owner, name)
-            return found if found is not None else Unknown(("class", owner.name, name), name, Kind.CONFIG)
+            return _of_class(run, owner, name)
         case External(path):
             return External(f"{path}.{name}")
         case Super(of=of, bound=bound):
@@ -115,6 +115,13 @@ def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Val
     value = Unknown(("attribute", key, name), name, owner.kind)
     owner.attributes[name] = value
     return value
+
+
+def _of_class(run: Run, owner: Class, name: str) -> Value:
+    found = find_in_class(run, owner, name)
+    if isinstance(found, Function) and "classmethod" in decorators(found):
+        return Function(found.name, found.node, found.slice, found.scope, found.owner, owner)
+    return found if found is not None else Unknown(("class", owner.name, name), name, Kind.CONFIG)
 
 
 MODULE_METHODS = frozenset({
@@ -244,6 +251,8 @@ def _own(run: Run, of: Class, name: str) -> Value | None:
         return Function(name, body, of.slice, of.scope, of)
     if isinstance(body, cst.ClassDef):
         return Class(name, body, of.slice, of.scope, of.file)
+    if isinstance(body, cst.Dict):
+        return shared_table(run, of, name, body)
     return evaluate(run, body, of.scope)
 
 
