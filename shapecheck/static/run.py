@@ -256,8 +256,7 @@ class Run:
             if not self.assume or why is None:
                 return shape
             rank = max(least, others + max(0, self.usual.get(_whole(row.key), USUAL) - _depth(row.key)))
-            self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
-            self.facts.assumed.add(row.key)
+            self._suppose(row, rank, why)
         if rank < others:
             return shape
         axes: list[Entry] = []
@@ -266,6 +265,16 @@ class Run:
             axes.append(_of_row(row, -1 if last else index, f"{_word(row.name)}_{ahead(row.key) + index}"))
         self.close(row, axes)
         return self.facts.shape(shape)
+
+    def supposed(self, shape: Shape, rank: int, why: str) -> Shape:
+        """The shape with the rank that its use speaks for without proving it."""
+        if shape.row is not None:
+            self._suppose(shape.row, rank, why)
+        return self.ranked(shape, rank)
+
+    def _suppose(self, row: Row, rank: int, why: str) -> None:
+        self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
+        self.facts.assumed.add(row.key)
 
     def takes_ids(self, shape: Shape) -> None:
         """Note that a tensor holds indices of an embedding: by custom [batch, sequence]."""

@@ -204,6 +204,9 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             if _lined_up(other) and len(one.entries) <= len(other.entries):
                 one = run.ranked(one, len(other.entries))
                 return _pairwise(run, one.entries, other.entries)
+            if _stretched(other) and len(one.entries) <= len(other.entries) and run.assume:
+                one = run.supposed(one, len(other.entries), "met by an axis that was put in for it")
+                return _pairwise(run, one.entries, other.entries)
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
@@ -241,6 +244,11 @@ def _lined_up(shape: Shape) -> bool:
     """Whether an axis of 1 leads: `torch.zeros(1, dim, 1, 1)` has the rank of what it is added to."""
     first = shape.entries[0] if len(shape.entries) > 2 else None
     return isinstance(first, Axis) and first.is_one
+
+
+def _stretched(shape: Shape) -> bool:
+    """Whether an axis of 1 stands between others: `gate[:, None]` is to go over the tokens of what it meets."""
+    return any(isinstance(entry, Axis) and entry.is_one for entry in shape.entries[1:-1])
 
 
 def _pairwise(run: Run, a: tuple[Entry, ...], b: tuple[Entry, ...]) -> tuple[Shape, tuple[Axis, Axis] | None]:
