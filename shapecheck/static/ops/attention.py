@@ -10,6 +10,7 @@ from shapecheck.shapes.shape import Origin, Row, Shape
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.features import dim_of, mismatch
+from shapecheck.static.ops.join import align
 from shapecheck.static.ops.layers import SIGNATURES, layer
 from shapecheck.static.ops.matmul import agree, differ, share_batch
 from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
@@ -43,6 +44,7 @@ def kernel(call: Call, layout: str) -> Value:
     passed = call.kwargs.get("scale", call.kwargs.get("softmax_scale"))
     grouped = call.flag(9, "enable_gqa") and call.name == "scaled_dot_product_attention"
     detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped)
+    align(run, [run.shape(tensor) for tensor in (query, key, value)])
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
         raise Lost("rank")

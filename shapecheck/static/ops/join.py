@@ -45,7 +45,7 @@ def cat(call: Call) -> Value:
     dim = call.whole(1, "dim", call.whole(1, "axis", 0))
     assert dim is not None
     run = call.run
-    _align(run, [run.shape(tensor) for tensor in tensors])
+    align(run, [run.shape(tensor) for tensor in tensors])
     shapes = [call.shape(tensor, dim) for tensor in tensors]
     axes = [shape.at(dim) for shape in shapes]
     known = [axis for axis in axes if axis is not None]
@@ -79,8 +79,8 @@ def cat(call: Call) -> Value:
     return call.emit(tensors, shape, detail, op="cat", memory=in_order(run, shape), origin=origin)
 
 
-def _align(run: Run, shapes: list[Shape]) -> None:
-    """Give all the rank that one is known to have: torch joins no others."""
+def align(run: Run, shapes: list[Shape]) -> None:
+    """Give all the rank that one is known to have: no others are joined."""
     ranks = {shape.rank for shape in shapes if shape.rank is not None}
     if len(ranks) != 1 or ranks == {1}:  # an empty list of tensors may begin as torch.tensor([])
         return
