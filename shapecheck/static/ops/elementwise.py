@@ -157,6 +157,8 @@ def _operand(call: Call, value: Any) -> Tensor | None:
     """A tensor operand; None for a number, also one that a constructor was given."""
     if isinstance(value, Unknown) and value.tensor is None and value.kind in (Kind.CONSTRUCTOR, Kind.CONFIG):
         return None
+    if isinstance(value, Unknown) and isinstance(value.default, int | float) and value.key not in call.run.inputs:
+        return None  # an argument of forward that is a number by default
     if isinstance(value, Num | Real | Const | Seq) or value is None:
         return None
     return call.run.tensor(value, call.node)
