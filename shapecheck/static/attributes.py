@@ -29,7 +29,7 @@ from shapecheck.static.values import (
     Unknown,
     Value,
 )  # fmt: skip
-from shapecheck.static.weights import has_none, weight
+from shapecheck.static.weights import WINDOW, has_none, weight, window
 
 # Attributes by which an argument of forward shows that it is a tensor.
 _TENSOR_ATTRIBUTES = frozenset({"shape", "ndim", "T", "mT", "dtype", "device", "is_cuda", "data", "real", "imag"})
@@ -103,7 +103,7 @@ def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Val
     if found is not None:
         return found
     layer = owner.attributes.get(LAYER)
-    if isinstance(layer, Layer) and (name in ("weight", "bias") or name in layer.arguments):
+    if isinstance(layer, Layer) and (name in ("weight", "bias") or name in layer.arguments or name in WINDOW):
         return _of_layer(run, layer, name, node)
     if name == "training":
         return Unknown(("training",), "training", flag=True)
@@ -290,6 +290,8 @@ def _is_overload(node: cst.FunctionDef) -> bool:
 # -- layers --------------------------------------------------------------------------------------------------------------
 def _of_layer(run: Run, owner: Layer, name: str, node: cst.CSTNode) -> Value:
     given = owner.arguments.get(name)
+    if name in WINDOW and (of_window := window(owner, name)) is not None:
+        return of_window
     if given is not None and not (name == "bias" and given != NONE and not isinstance(given, Tensor)):
         return given  # type: ignore[no-any-return]
     if owner.table is not None and name in owner.table.items:

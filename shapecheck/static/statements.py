@@ -12,6 +12,7 @@ from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
+from shapecheck.static.attributes import LAYER
 from shapecheck.static.calls import Returned
 from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
@@ -37,6 +38,7 @@ from shapecheck.static.values import (
     Value,
     number,
 )  # fmt: skip
+from shapecheck.static.weights import WINDOW
 
 
 class Left(Exception):
@@ -110,6 +112,9 @@ def _set_attribute(run: Run, owner: Value, name: str, value: Value) -> None:
         owner.attributes[name] = value
         if isinstance(value, Layer) and not value.name:
             value.name = name
+        own = owner.attributes.get(LAYER)
+        if isinstance(own, Layer) and (name in own.arguments or name in WINDOW):
+            own.arguments[name] = value
     elif isinstance(owner, Layer):
         owner.arguments[name] = value
 

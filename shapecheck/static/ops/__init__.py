@@ -163,7 +163,13 @@ _PREFIXES = (
     "torch.",
 )
 _PLAIN = frozenset(
-    {"scaled_dot_product_attention", "flash_attn_func", "flash_attn_varlen_func", "memory_efficient_attention"}
+    {
+        "scaled_dot_product_attention",
+        "flash_attn_func",
+        "flash_attn_varlen_func",
+        "memory_efficient_attention",
+        "ACT2FN",
+    }
 )
 
 

@@ -116,7 +116,7 @@ def functional_attention(call: Call) -> Value:
 
 def _batched(run: Run, shape: Shape) -> Shape:
     """What attention is given: two axes or three, and where nothing says which, a batch of sequences."""
-    if shape.row is None or len(shape.entries) > 3:
+    if shape.row is None or len(shape.entries) - 1 > 3:
         return shape
     run.unsettled = True
     return run.supposed(shape, 3, "attention over a batch") if run.assume else shape

@@ -31,7 +31,7 @@ _UNARY = (
     "triu", "tril", "cumsum", "cumprod", "flip", "roll", "fill", "zero", "normal", "uniform", "alpha_dropout",
     "threshold", "softsign", "tanhshrink", "hardshrink", "softshrink", "polygamma", "digamma", "lgamma", "angle",
     "copy", "bernoulli", "masked_scatter", "index_add", "scatter", "scatter_add", "index_copy", "index_fill",
-    "conj", "trunc", "frac", "logit", "random",
+    "conj", "trunc", "frac", "logit", "random", "ACT2FN",
 )  # fmt: skip
 
 
@@ -207,7 +207,8 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 one = run.ranked(one, len(other.entries))
                 return _pairwise(run, one.entries, other.entries)
             if _stretched(other) and len(one.entries) <= len(other.entries) and run.assume:
-                one = run.supposed(one, len(other.entries), "met by an axis that was put in for it")
+                rank = len(other.entries) + _is_learnt(other)  # what is learnt has no axis for the batch
+                one = run.supposed(one, rank, "met by an axis that was put in for it")
                 return _pairwise(run, one.entries, other.entries)
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
