@@ -163,14 +163,12 @@ _PREFIXES = (
     "torch.",
 )
 _PLAIN = frozenset(
-    {
-        "scaled_dot_product_attention",
-        "flash_attn_func",
-        "flash_attn_varlen_func",
-        "memory_efficient_attention",
-        "ACT2FN",
-    }
+    {"scaled_dot_product_attention", "flash_attn_func", "flash_attn_varlen_func", "memory_efficient_attention"}
 )
+
+
+# Tables of functions that others keep, and an op that does to a shape what whichever is taken does.
+_TABLES = {"ACT2FN": "gelu"}
 
 
 def function_named(path: str) -> str | None:
@@ -178,6 +176,8 @@ def function_named(path: str) -> str | None:
     last = path.rsplit(".", 1)[-1]
     if last in _PLAIN:
         return last
+    if last in _TABLES:
+        return _TABLES[last]
     for prefix in _PREFIXES:
         if path.startswith(prefix):
             name = path[len(prefix) :]

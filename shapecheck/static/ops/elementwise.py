@@ -31,7 +31,7 @@ _UNARY = (
     "triu", "tril", "cumsum", "cumprod", "flip", "roll", "fill", "zero", "normal", "uniform", "alpha_dropout",
     "threshold", "softsign", "tanhshrink", "hardshrink", "softshrink", "polygamma", "digamma", "lgamma", "angle",
     "copy", "bernoulli", "masked_scatter", "index_add", "scatter", "scatter_add", "index_copy", "index_fill",
-    "conj", "trunc", "frac", "logit", "random", "ACT2FN",
+    "conj", "trunc", "frac", "logit", "random",
 )  # fmt: skip
 
 

@@ -72,6 +72,8 @@ def cat(call: Call) -> Value:
     clash = _clash(run, shapes, place)
     if clash is not None:
         detail = Meeting(*clash, run.facts.ratio(clash[0].size, clash[1].size))
+    else:
+        _agree_beside(run, shapes, place)
     shape = (
         merged.put(merged.position(dim) or 0, axis) if merged.position(dim) is not None else shapes[0].put(place, axis)
     )
@@ -105,6 +107,17 @@ def _clash(run: Run, shapes: list[Shape], place: int) -> tuple[Axis, Axis] | Non
             if never and not _inputs_only(run, one, two):
                 return one, two
     return None
+
+
+def _agree_beside(run: Run, shapes: list[Shape], place: int) -> None:
+    """Learn that inputs are as long beside the axis that is joined: torch broadcasts nothing there."""
+    for other in shapes[1:]:
+        if shapes[0].rank is None or shapes[0].rank != other.rank:
+            continue
+        for index, (one, two) in enumerate(zip(shapes[0].entries, other.entries, strict=True)):
+            if index != place and isinstance(one, Axis) and isinstance(two, Axis):
+                if run.facts.kinds(one.size) | run.facts.kinds(two.size) == {Kind.INPUT}:
+                    run.facts.equate(one.size, two.size)
 
 
 def _inputs_only(run: Run, one: Axis, two: Axis) -> bool:

@@ -38,7 +38,7 @@ def _by_weights(call: Call, a: Tensor, b: Tensor, left: Shape, right: Shape) -> 
     call.run.unsettled = True
     if left.position(-1) is None:
         raise Lost("rank")
-    return call.emit([a, b], left.put(len(left.entries) - 1, right.entries[-1]), op="matmul")
+    return call.emit([a, b], left.put(len(left.entries) - 1, right.at(-1)), op="matmul")
 
 
 def product(call: Call, a: Tensor, b: Tensor) -> Value:
