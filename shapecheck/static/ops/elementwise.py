@@ -206,7 +206,7 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             if _lined_up(other) and len(one.entries) <= len(other.entries):
                 one = run.ranked(one, len(other.entries))
                 return _pairwise(run, one.entries, other.entries)
-            if _stretched(other) and len(one.entries) <= len(other.entries) and run.assume:
+            if row.given and _stretched(other) and len(one.entries) <= len(other.entries) and run.assume:
                 rank = len(other.entries) + _is_learnt(other)  # what is learnt has no axis for the batch
                 one = run.supposed(one, rank, "met by an axis that was put in for it")
                 return _pairwise(run, one.entries, other.entries)
@@ -217,6 +217,8 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 row.given and len(other.entries) < USUAL and _is_learnt(other)
             ):  # features scaled: the input has them, too
                 return _pairwise(run, run.back(one, -len(other.entries)).entries, other.entries)
+            if len(one.entries) > len(other.entries):  # as many axes or more, wherever the row puts them
+                return _unless_one(run, one), None
             if not any(
                 isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]
             ):
