@@ -2,7 +2,7 @@
 
     python benchmarks/agreement.py [LIBRARY …] [--losses 30] [--findings]
 
-The classes and how each is built small are in agreement.jsonl, drawn by agreement_draw.py; run this where the libraries
+The classes and how each is built small are in agreement*.jsonl, drawn by agreement_draw.py; run this where the libraries
 are installed. A tensor is right, wrong or not predicted; what loses predictions is ranked. Exits with 1 if any is wrong. --findings asks the rules
 about each class as `shapecheck verify` does, and lists what they say of code that works.
 """
@@ -29,7 +29,10 @@ from shapecheck.runtime.record import traced
 
 @dataclass(frozen=True)
 class Case:
-    """A class and how it is built and called: literals, `{"config": …, "fields": …}`, shapes of tensors."""
+    """A class and how it is built and called.
+
+    Arguments are literals, `{"config": …, "fields": …}` and `{"module": …, "arguments": …}`, inputs shapes of tensors.
+    """
 
     name: str
     arguments: dict[str, Any]
@@ -60,6 +63,8 @@ def _argument(value: Any) -> Any:
             for field_name, small in fields.items():
                 setattr(config, field_name, small)
             return config
+        case {"module": str(name), "arguments": given}:
+            return class_of(name)(**{one: _argument(small) for one, small in given.items()})
         case list():
             return tuple(value)
     return value
@@ -147,7 +152,8 @@ def given(of: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cases(libraries: list[str]) -> Iterator[Case]:
-    for line in Path(__file__).with_name("agreement.jsonl").read_text("utf-8").splitlines():
+    lists = sorted(Path(__file__).parent.glob("agreement*.jsonl"))
+    for line in (line for path in lists for line in path.read_text("utf-8").splitlines()):
         case = Case(**json.loads(line))
         if not libraries or case.library in libraries:
             yield case

@@ -1,10 +1,12 @@
 """Attention classes of real libraries, drawn by seed, and how each is built small: writes agreement.jsonl.
 
     python benchmarks/agreement_draw.py [--seed 7] [LIBRARY …]
+    python benchmarks/agreement_draw.py --seed 11 --owners --quotas torch=4,timm=12,… --output agreement_owners.jsonl
 
 Run it where the libraries are installed. Classes are shuffled by the seed and tried in that order, until a library's
 quota is full: a class counts if some choice of small sizes, by the names of its parameters, can be built and run.
-Nothing is asked of the prediction here. Sizes differ from one another where a class lets them.
+Nothing is asked of the prediction here. Sizes differ from one another where a class lets them. --owners draws from the
+classes that build an attention, too. What stands in a list already isn't drawn again.
 """
 
 import argparse
@@ -22,6 +24,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from agreement import Case, build, built_inputs
 from shapecheck.source import Unreadable, read
@@ -51,10 +55,11 @@ NAMES = """
 width: dim d_model embed_dim hidden_size channels in_channels query_dim dim_in width in_dim hidden_dim n_embd inner_dim
 width: embed_dims dims input_dim c in_chs dim_out out_dim d_out out_channels out_chs in_features out_features
 width: head_size_all cross_attention_dim encoder_dim nx n_state d_input embedding_dim inp dim_inner dim_q dim_kv kv_dim
-width: q_dim
+width: q_dim context_dim temb_channels resnet_channels caption_channels output_dim inner_kv_dim hidden_features
 heads: num_heads heads n_heads n_head num_attention_heads nhead num_head attention_heads encoder_attention_heads
 groups: num_kv_heads kv_heads num_key_value_heads n_kv_heads
 head: head_dim dim_head attention_head_dim d_head d_kv head_width
+layers: depth layers num_layers n_layers num_single_layers num_refiner_layers num_blocks
 """
 ROLE = {name: line.partition(":")[0] for line in NAMES.split("\n") for name in line.partition(":")[2].split()}
 FIELDS = {  # what configs call what else must be small, or on
@@ -64,19 +69,19 @@ FIELDS = {  # what configs call what else must be small, or on
 
 
 # -- which classes -------------------------------------------------------------------------------------------------------
-def drawn(library: str, seed: int) -> list[str]:
-    """Every attention class of a library as a dotted path, shuffled."""
+def drawn(library: str, seed: int, owners: bool = False) -> list[str]:
+    """Every attention class of a library as a dotted path, and with `owners` those that build one, shuffled."""
     spec = importlib.util.find_spec(library)
     if spec is None or not spec.submodule_search_locations:
         return []
     root = Path(next(iter(spec.submodule_search_locations)))
     paths = sorted(root.glob("nn/modules/*.py") if library == "torch" else root.rglob("*.py"))
-    found = sorted(name for path in paths for name in _classes(path, library, root))
+    found = sorted(name for path in paths for name in _classes(path, library, root, owners))
     random.Random(f"{seed} {library}").shuffle(found)
     return found
 
 
-def _classes(path: Path, library: str, root: Path) -> Iterator[str]:
+def _classes(path: Path, library: str, root: Path, owners: bool) -> Iterator[str]:
     data = path.read_bytes()
     if not picks(data) or {"deprecated", "modular"} & set(path.as_posix().replace("modular_", "modular/").split("/")):
         return
@@ -86,7 +91,7 @@ def _classes(path: Path, library: str, root: Path) -> Iterator[str]:
         return
     module = ".".join((library, *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
     for block in candidates(file, "attention").blocks:
-        if block.kind == "class" and block.mentions_attention:
+        if block.kind == "class" and (owners or block.mentions_attention):
             yield from (f"{module}.{name}" for name in block.names)
 
 
@@ -95,17 +100,9 @@ def cases(name: str) -> Iterator[Case]:
     """Ways in which a class may be built and called."""
     module_name, _, class_name = name.rpartition(".")
     of = getattr(importlib.import_module(module_name), class_name)
-    parameters = inspect.signature(of.__init__).parameters  # with self: a class may hide its own behind __new__
     for heads, head_width, batch, tokens in SIZES:
         width = heads * head_width
-        if "config" in parameters:
-            arguments = {"config": _config(of, heads, head_width)}
-        else:
-            arguments = {}
-        for parameter in list(parameters.values())[1:]:
-            value = _argument(parameter, heads, head_width)
-            if value is not None and parameter.name not in arguments:
-                arguments[parameter.name] = value
+        arguments = _arguments(of, heads, head_width)
         if "config" in arguments and arguments["config"] is None:
             return
         for layout in _layouts(batch, tokens, width):
@@ -113,33 +110,85 @@ def cases(name: str) -> Iterator[Case]:
                 yield Case(name, arguments, inputs)
 
 
-def _argument(parameter: inspect.Parameter, heads: int, head_width: int) -> Any:
+def _arguments(of: Any, heads: int, head_width: int) -> dict[str, Any]:
+    """What a class is built with."""
+    parameters = _parameters(of)
+    arguments: dict[str, Any] = {"config": _config(of, heads, head_width)} if "config" in parameters else {}
+    for parameter in parameters.values():
+        if parameter.name not in arguments:
+            value = _argument(of, parameter, heads, head_width)
+            if value is not None:
+                arguments[parameter.name] = value
+    return arguments
+
+
+def _parameters(of: Any) -> dict[str, inspect.Parameter]:
+    """The parameters of a class by name; those of its bases too, as far as it hands on what it doesn't name itself."""
+    found: dict[str, inspect.Parameter] = {}
+    for one in of.__mro__:
+        if "__init__" in vars(one):
+            own = list(inspect.signature(one.__init__).parameters.values())[1:]
+            found = {parameter.name: parameter for parameter in own} | found
+            if one.__module__.startswith("torch.") or all(
+                parameter.kind is not parameter.VAR_KEYWORD for parameter in own
+            ):
+                break
+    return found
+
+
+def _argument(of: Any, parameter: inspect.Parameter, heads: int, head_width: int) -> Any:
     required = parameter.default is inspect.Parameter.empty
     if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
         return None
     role = ROLE.get(parameter.name)
+    if role == "layers" and (required or parameter.default is None or isinstance(parameter.default, int)):
+        return 1
     if role is not None and (required or (isinstance(parameter.default, int) and role != "groups")):
         return small(role, heads, head_width)
     if not required:
         return None
     more = {
         "layer_idx": 0, "layer_id": 0, "window_size": [4, 4], "input_resolution": [16, 24], "num_patches": 16,
-        "resolution": 16, "seq_len": 16, "depth": 1, "mlp_dim": 31, "norm_num_groups": 2, "num_groups": 2,
+        "resolution": 16, "seq_len": 16, "mlp_dim": 31, "norm_num_groups": 2, "num_groups": 2, "mlp_ratio": 2.0,
         "is_decoder": False, "dropout": 0.0, "patch_size": 4, "image_size": 16, "num_classes": 11, "max_seq_len": 64,
+        "num_tokens": 99, "vocab_size": 99, "max_pos": 64, "layer_number": 1, "dim_feedforward": 31, "block_idx": 0,
     }  # fmt: skip
-    return more.get(parameter.name)
+    return more.get(parameter.name, _module(of, parameter, heads, head_width))
+
+
+def _module(of: Any, parameter: inspect.Parameter, heads: int, head_width: int) -> Any:
+    """What is built for a parameter that is annotated with a class of modules."""
+    wanted = _annotated(of, parameter)
+    if wanted is None or not issubclass(wanted, torch.nn.Module):
+        return None
+    width = heads * head_width
+    if wanted is not torch.nn.Module:
+        return {"module": f"{wanted.__module__}.{wanted.__name__}", "arguments": _arguments(wanted, heads, head_width)}
+    if "norm" in parameter.name:
+        return {"module": "torch.nn.LayerNorm", "arguments": {"normalized_shape": width}}
+    return {"module": "torch.nn.Linear", "arguments": {"in_features": width, "out_features": width}}
+
+
+def _annotated(of: Any, parameter: inspect.Parameter) -> type | None:
+    """The class that a parameter is annotated with, be it as text."""
+    annotation = parameter.annotation
+    found = (
+        annotation
+        if isinstance(annotation, type)
+        else getattr(sys.modules[of.__module__], str(annotation).strip("'"), None)
+    )
+    return found if isinstance(found, type) else None
 
 
 def small(role: str, heads: int, head_width: int) -> int:
-    return {"width": heads * head_width, "heads": heads, "groups": heads, "head": head_width}[role]
+    return {"width": heads * head_width, "heads": heads, "groups": heads, "head": head_width, "layers": 1}[role]
 
 
 def _config(of: Any, heads: int, head_width: int) -> Any:
     """The config class that goes with a class, and its sizes made small."""
     module = sys.modules[of.__module__]
-    annotation = inspect.signature(of.__init__).parameters["config"].annotation
-    found = annotation if isinstance(annotation, type) else getattr(module, str(annotation).strip("'"), None)
-    if not isinstance(found, type):
+    found = _annotated(of, inspect.signature(of.__init__).parameters["config"])
+    if found is None:
         named = [getattr(one, "config_class", None) for one in vars(module).values() if isinstance(one, type)]
         listed = [one for one in named if isinstance(one, type)]
         found = listed[0] if listed else None
@@ -166,6 +215,7 @@ def _layouts(batch: int, tokens: int, width: int) -> list[list[int]]:
         [batch, 6, tokens, width],
         [batch, width, tokens],
         [batch, 3, 16, 16],
+        [batch, width, 5, 6, 8],
         [batch, width],
     ]
 
@@ -187,12 +237,13 @@ def _inputs(
         "cos": [[1, tokens, head_width]], "sin": [[1, tokens, head_width]], "layer_head_mask": [None],
         "position_ids": [{"int": [batch, tokens], "below": tokens}], "past_key_values": [None], "temb": [[batch, width]],
         "encoder_hidden_states": [[batch, 11, width]], "context": [[batch, 11, width], layout],
-        "key_value_states": [[batch, 11, width]], "memory": [[batch, 11, width]], "output_attentions": [{"value": False}],
+        "key_value_states": [[batch, 11, width]], "memory": [[batch, 11, width], layout], "output_attentions": [{"value": False}],
         "H": [{"value": 4}], "W": [{"value": 4}], "height": [{"value": 4}], "width": [{"value": 4}], "pos_emb": [None],
         "rotary_pos_emb": [None], "image_rotary_emb": [None], "relative_pos": [None], "alibi": [None],
         "head_mask": [None], "input_ids": [{"int": [batch, tokens], "below": 90}],
     }  # fmt: skip
-    attends = [layout] if len(layout) != 3 else [layout, split]
+    ids = {"int": [batch, tokens], "below": 90}
+    attends = [layout] if len(layout) != 3 else [layout, split, ids]
     first = attends if required else [None]
     options: list[list[Any]] = []
     for index, one in enumerate(required):
@@ -240,25 +291,37 @@ def first_that_works(name: str) -> Case | None:
         return None
 
 
+def listed() -> set[str]:
+    """The classes that stand in a list."""
+    lists = Path(__file__).parent.glob("agreement*.jsonl")
+    return {json.loads(line)["name"] for path in lists for line in path.read_text("utf-8").splitlines()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("library", nargs="*")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--owners", action="store_true")
+    parser.add_argument("--quotas", default="")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("agreement.jsonl"))
     options = parser.parse_args()
-    lines = []
-    for library in options.library or QUOTAS:
-        names, tried, kept = drawn(library, options.seed), 0, 0
+    asked = (one.partition("=") for one in options.quotas.split(",") if one)
+    quotas = {name: int(count) for name, _, count in asked} or QUOTAS
+    options.output.write_text("", "utf-8")
+    known = listed()
+    for library in options.library or quotas:
+        names = [name for name in drawn(library, options.seed, options.owners) if name not in known]
+        tried = kept = 0
         for name in names:
-            if kept == QUOTAS[library]:
+            if kept == quotas[library]:
                 break
             tried += 1
             case = first_that_works(name)
             if case is not None:
                 kept += 1
-                lines.append(json.dumps(asdict(case)))
-                options.output.write_text("\n".join(lines) + "\n", "utf-8")
-        print(f"{library}: {kept} of the first {tried} could be built; {len(names)} attention classes", flush=True)
+                with options.output.open("a", encoding="utf-8") as output:
+                    output.write(json.dumps(asdict(case)) + "\n")
+        print(f"{library}: {kept} of the first {tried} could be built; {len(names)} classes", flush=True)
 
 
 if __name__ == "__main__":

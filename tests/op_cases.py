@@ -626,7 +626,10 @@ CASES: dict[str, list[Snippet]] = {
         snippet("F.interpolate(x, (p, q), mode='bilinear')", x="b c y z"),
         snippet("F.interpolate(x, scale_factor=2)", x="b c y z"),
         snippet("F.interpolate(x, size=n)", x="b c l"),
-        snippet("F.interpolate(x, scale_factor=0.5)", x="b c y z", known=False),
+        snippet("F.interpolate(x, scale_factor=2.0)", x="b c y z"),
+        snippet("F.interpolate(x, scale_factor=0.5)", x="b c y z", sizes={"y": 7, "z": 8}),
+        snippet("F.interpolate(x, scale_factor=(0.25, 3.0))", x="b c y z", sizes={"y": 9}),
+        snippet("F.interpolate(x, scale_factor=1.5)", x="b c y z", known=False),
     ],
     "unfold": [
         snippet("x.unfold(1, 3, 2)", x="b l d", sizes={"l": 9}),

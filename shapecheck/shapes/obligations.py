@@ -66,9 +66,21 @@ def unchecked(trace: Trace) -> Iterator[Division]:
         kinds = {symbol.kind for dim in pair for symbol in dim.symbols()}
         if not kinds or not kinds <= {Kind.CONSTRUCTOR, Kind.CONFIG} or _is_checked(trace, division):
             continue
+        if not division.in_init and _is_anothers(*pair):
+            continue
         quotient = (dividend // divisor).function
         if quotient is not None and quotient not in _given(trace.facts):
             yield division
+
+
+def _is_anothers(dividend: Dim, divisor: Dim) -> bool:
+    """Whether forward divides what others chose: the sizes of a module handed in, or a product made of other sizes."""
+    handed_in = any(
+        isinstance(symbol.key, tuple) and symbol.key[0] == "param" and "." in str(symbol.key[1])
+        for dim in (dividend, divisor)
+        for symbol in dim.symbols()
+    )
+    return handed_in or len([atom for atom in dividend.atoms() if not isinstance(atom, Function)]) > 1
 
 
 def _given(facts: Facts) -> set[Function | Symbol]:

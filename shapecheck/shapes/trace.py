@@ -266,6 +266,7 @@ class Trace:
 
         return tuple(sliced(self))
 
+    @cached_property
     def attended(self) -> frozenset[object]:
         """The rows of inputs that are attended over for certain."""
         from shapecheck.shapes.attention import attended

@@ -11,7 +11,7 @@ from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.trace import Division, Remainder, Tensor
 from shapecheck.static.ops import apply
 from shapecheck.static.run import Run, unknown
-from shapecheck.static.values import Const, Many, Num, Real, Seq, Table, Unknown, Value, real, scale_of
+from shapecheck.static.values import Cond, Const, Many, Num, Real, Seq, Table, Unknown, Value, real, scale_of
 
 _TENSOR_OPS: dict[type, str] = {
     cst.Add: "add", cst.Subtract: "sub", cst.Multiply: "mul", cst.Divide: "div", cst.MatrixMultiply: "matmul",
@@ -22,6 +22,9 @@ _TENSOR_OPS: dict[type, str] = {
     cst.ModuloAssign: "remainder", cst.BitAndAssign: "bitwise_and", cst.BitOrAssign: "bitwise_or",
     cst.BitXorAssign: "bitwise_xor",
 }  # fmt: skip
+
+
+_LOGIC = {"bitwise_and": "and", "bitwise_or": "or"}  # of flags: `return_weights | return_hiddens`
 
 
 def operate(run: Run, operator: type, left: Value, right: Value, node: cst.CSTNode) -> Value:
@@ -46,6 +49,8 @@ def operate(run: Run, operator: type, left: Value, right: Value, node: cst.CSTNo
             return Const(a + b)
         case (Table(), Table()) if op == "bitwise_or":
             return Table({**left.items, **right.items}, left.open or right.open)
+        case (Cond() | Const(bool()) | Unknown(flag=True), Cond() | Const(bool()) | Unknown(flag=True)) if op in _LOGIC:
+            return Cond(_LOGIC[op], (left, right))
     return _arithmetic(run, op, left, right, node)
 
 
@@ -125,6 +130,8 @@ def _plain_number(value: Value) -> Dim | None:
         case Unknown(tensor=None, kind=Kind.CONSTRUCTOR | Kind.CONFIG) if not value.flag:
             if isinstance(value.default, float):
                 return None
+            return Dim.of(value.symbol)
+        case Unknown(tensor=None, kind=Kind.INPUT, flag=False, default=int()):
             return Dim.of(value.symbol)
     return None
 

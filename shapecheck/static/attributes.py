@@ -10,6 +10,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Origin, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import TENSOR_METHODS, apply
+from shapecheck.static.registries import shared_table
 from shapecheck.static.run import Run
 from shapecheck.static.sequences import sizes
 from shapecheck.static.syntax import Slice
@@ -28,7 +29,7 @@ from shapecheck.static.values import (
     Unknown,
     Value,
 )  # fmt: skip
-from shapecheck.static.weights import has_none, weight
+from shapecheck.static.weights import WINDOW, has_none, weight, window
 
 # Attributes by which an argument of forward shows that it is a tensor.
 _TENSOR_ATTRIBUTES = frozenset({"shape", "ndim", "T", "mT", "dtype", "device", "is_cuda", "data", "real", "imag"})
@@ -52,8 +53,7 @@ def attribute(run: Run, owner: Value, name: str, node: cst.CSTNode) -> Value:
         case Layer():
             return _of_layer(run, owner, name, node)
         case Class():
-            found = find_in_class(run, owner, name)
-            return found if found is not None else Unknown(("class", owner.name, name), name, Kind.CONFIG)
+            return _of_class(run, owner, name)
         case External(path):
             return External(f"{path}.{name}")
         case Super(of=of, bound=bound):
@@ -103,7 +103,7 @@ def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Val
     if found is not None:
         return found
     layer = owner.attributes.get(LAYER)
-    if isinstance(layer, Layer) and (name in ("weight", "bias") or name in layer.arguments):
+    if isinstance(layer, Layer) and (name in ("weight", "bias") or name in layer.arguments or name in WINDOW):
         return _of_layer(run, layer, name, node)
     if name == "training":
         return Unknown(("training",), "training", flag=True)
@@ -115,6 +115,13 @@ def _of_instance(run: Run, owner: Instance, name: str, node: cst.CSTNode) -> Val
     value = Unknown(("attribute", key, name), name, owner.kind)
     owner.attributes[name] = value
     return value
+
+
+def _of_class(run: Run, owner: Class, name: str) -> Value:
+    found = find_in_class(run, owner, name)
+    if isinstance(found, Function) and "classmethod" in decorators(found):
+        return Function(found.name, found.node, found.slice, found.scope, found.owner, owner)
+    return found if found is not None else Unknown(("class", owner.name, name), name, Kind.CONFIG)
 
 
 MODULE_METHODS = frozenset({
@@ -244,6 +251,8 @@ def _own(run: Run, of: Class, name: str) -> Value | None:
         return Function(name, body, of.slice, of.scope, of)
     if isinstance(body, cst.ClassDef):
         return Class(name, body, of.slice, of.scope, of.file)
+    if isinstance(body, cst.Dict):
+        return shared_table(run, of, name, body)
     return evaluate(run, body, of.scope)
 
 
@@ -281,6 +290,8 @@ def _is_overload(node: cst.FunctionDef) -> bool:
 # -- layers --------------------------------------------------------------------------------------------------------------
 def _of_layer(run: Run, owner: Layer, name: str, node: cst.CSTNode) -> Value:
     given = owner.arguments.get(name)
+    if name in WINDOW and (of_window := window(owner, name)) is not None:
+        return of_window
     if given is not None and not (name == "bias" and given != NONE and not isinstance(given, Tensor)):
         return given  # type: ignore[no-any-return]
     if owner.table is not None and name in owner.table.items:

@@ -287,6 +287,20 @@ def _slice(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNod
     return Seq(bounds[:3], fields=("slice",))
 
 
+def _environment(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    """A variable of the environment is what it is where nobody set it."""
+    return args[1] if len(args) == 2 else unknown(run, node)
+
+
+def _found_package(
+    run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None
+) -> Value:
+    """importlib.util.find_spec(name): no package is taken to be there that isn't imported without asking."""
+    name = args[0].value if args and isinstance(args[0], Const) else None
+    key = ("installed", name) if isinstance(name, str) else run.key(node)
+    return Unknown(key, name if isinstance(name, str) else "?", default=None, optional=True)
+
+
 def _nothing(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     return NONE
 
@@ -299,5 +313,6 @@ BUILTINS: dict[str, Builtin] = {
     "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same, "slice": _slice,
     "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
     "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
-    "collections.OrderedDict": _dict, "callable": reflection.is_callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
+    "os.getenv": _environment, "os.environ.get": _environment,
+    "importlib.util.find_spec": _found_package, "collections.OrderedDict": _dict, "callable": reflection.is_callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
 }  # fmt: skip

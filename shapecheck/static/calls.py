@@ -297,6 +297,9 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
                 objects = [open_object(run, of, (owner, name)) for of in classes]
                 found[name] = objects[0]
                 continue
+        if default is MISSING and "." not in owner and (module := _module_given(run, named, f"{owner}.{name}", scope)):
+            found[name] = module
+            continue
         sizes = _whole_numbers(text, name, owner) if kind is Kind.INPUT and default is MISSING else None
         found[name] = sizes or Unknown(("param", owner, name), name, kind, default, optional, flag)
         if isinstance(default, int) and not flag:
@@ -304,6 +307,14 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
     if params.star_kwarg is not None and kind is Kind.INPUT:
         found["**"] = Table({}, open=True, key=("kwargs", owner))
     return found
+
+
+def _module_given(run: Run, named: str, owner: str, scope: Scope) -> Value | None:
+    """The argument that is annotated with a class of modules: an object of it."""
+    from shapecheck.static.objects import module_given
+
+    of = _annotated(run, named, scope)
+    return module_given(run, of, owner) if of is not None and is_module(run, of) else None
 
 
 _INTEGERS = re.compile(r"int|[Tt]uple\[(int(?:\s*,\s*int)*)\]")

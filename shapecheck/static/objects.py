@@ -26,6 +26,7 @@ from shapecheck.static.values import (
     MISSING,
     NONE,
     Class,
+    Const,
     Function,
     Instance,
     Layer,
@@ -49,7 +50,8 @@ def build(run: Run, of: Class, args: list[Any], kwargs: dict[str, Value], node: 
     if len(run.frames) >= DEEPEST_CALL or sum(frame.symbol == of.name for frame in run.frames) > 2:
         return Unknown(run.key(node), of.name)
     if any("Enum" in base or base.startswith("torch.autograd") for base in external_bases(run, of)):
-        return Unknown(run.key(node), of.name)
+        known = args[0] if len(args) == 1 and isinstance(args[0], Const) else None
+        return known or Unknown(run.key(node), of.name)  # a member is its value, as where it is read from the class
     instance = Instance(of, run.key(node))
     run.constructions.append((instance, tuple(args), dict(kwargs), run.place(node)))
     init = find_in_class(run, of, "__init__")
@@ -239,6 +241,33 @@ def open_object(run: Run, of: Class, key: object) -> Instance:
         with suppress(Dead):
             inline(run, bound, [], {}, found.node)
     return instance
+
+
+def with_unknown_arguments(run: Run, of: Class, owner: str) -> Instance:
+    """An object of a class, built with arguments that nobody knows."""
+    from shapecheck.static.calls import root_arguments
+
+    init = find_in_class(run, of, "__init__")
+    arguments: dict[str, Value] = {}
+    if isinstance(init, Function) and isinstance(init.node, cst.FunctionDef):
+        arguments = root_arguments(run, _without_self(init.node.params), Kind.CONSTRUCTOR, owner, init.scope)
+    built = build(run, of, [], arguments, of.node)
+    return built if isinstance(built, Instance) else Instance(of, ("root", owner))
+
+
+def module_given(run: Run, of: Class, owner: str) -> Instance | None:
+    """A module that somebody else built and handed in: what its class builds and owes is told of that class, not here."""
+    before = {name: len(getattr(run, name)) for name in _OWN_RECORDS}
+    try:
+        return with_unknown_arguments(run, of, owner)
+    except Dead:
+        return None
+    finally:
+        for name, length in before.items():
+            del getattr(run, name)[length:]
+
+
+_OWN_RECORDS = ("layers", "divisions", "constructions", "sizes", "scales", "remainders", "guarded")
 
 
 def _validators(run: Run, of: Class) -> Iterator[Function]:

@@ -18,12 +18,12 @@ from shapecheck.shapes.shape import Axis, Entry, Factor, Origin
 from shapecheck.shapes.trace import Trace
 from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import Returned, entered, root_arguments
-from shapecheck.static.objects import build
+from shapecheck.static.objects import with_unknown_arguments
 from shapecheck.static.run import Dead, Frame, GiveUp, Run, axis_of_row
 from shapecheck.static.scope import Scope
 from shapecheck.static.snapshot import copied
 from shapecheck.static.statements import step
-from shapecheck.static.values import NONE, Class, Function, Instance, Value
+from shapecheck.static.values import NONE, Class, Function, Value
 
 MOST_PATHS = 64
 FORWARDS = ("forward", "__call__")
@@ -196,7 +196,7 @@ class Walk:
         if isinstance(of, Function):
             assert isinstance(of.node, cst.FunctionDef)
             return self._enter(of, root_arguments(run, of.node.params, Kind.INPUT, of.name, of.scope))
-        instance = root_instance(run, of)
+        instance = with_unknown_arguments(run, of, of.name)
         if not self.root.forward:
             return NONE
         for name in FORWARDS:
@@ -223,14 +223,3 @@ class Walk:
         except Returned as returned:
             return returned.value
         return NONE
-
-
-def root_instance(run: Run, of: Class) -> Instance:
-    """An object of the class with unknown arguments."""
-    init = find_in_class(run, of, "__init__")
-    arguments: dict[str, Value] = {}
-    if isinstance(init, Function) and isinstance(init.node, cst.FunctionDef):
-        params = init.node.params.with_changes(params=init.node.params.params[1:])
-        arguments = root_arguments(run, params, Kind.CONSTRUCTOR, of.name, init.scope)
-    built = build(run, of, [], arguments, of.node)
-    return built if isinstance(built, Instance) else Instance(of, ("root", of.name))

@@ -76,14 +76,31 @@ class File:
             return self._seen[seen]
         block = self.block(name, row)
         if block is None:
-            self._seen[seen] = None
-            return None
+            self._seen[seen] = None  # a circle of imports ends here
+            self._seen[seen] = self._starred(name)
+            return self._seen[seen]
         key = (name, block.row)
         if key not in self._found:
             self._found[key] = None  # a circle of imports ends here
             self._found[key] = self._define(name, block)
         self._seen[seen] = self._found[key]
         return self._found[key]
+
+    def _starred(self, name: str) -> Any | None:
+        """What a name stands for that `from … import *` brings in from a file of the project."""
+        for node in self._stars if not name.startswith("_") else ():
+            found = self.project.imported(self, _dotted(node.module), len(node.relative), name)
+            if not isinstance(found, External):
+                return found
+        return None
+
+    @cached_property
+    def _stars(self) -> tuple[cst.ImportFrom, ...]:
+        """The imports of everything that stand by themselves."""
+        blocks = [block for block in self.outline.blocks if block.kind == "statement" and "import *" in block.text]
+        lines = [line for block in blocks for line in self.slice(block).statements]
+        found = [small for line in lines if isinstance(line, cst.SimpleStatementLine) for small in line.body]
+        return tuple(one for one in found if isinstance(one, cst.ImportFrom) and isinstance(one.names, cst.ImportStar))
 
     def defined(self, name: str, block: Block) -> Any | None:
         """What one block defines under a name, whatever the later ones do."""

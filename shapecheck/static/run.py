@@ -5,7 +5,7 @@ A path is a list of decisions; the code is run again from the start for each, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,6 +55,16 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """An input under a name: whether it is a tensor shows later, by its use."""
+
+    name: str
+    value: Unknown
+    place: NodePlace
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fork:
     """Code that a path went past: which branch it is, and the decisions that kept the path from it."""
 
@@ -71,7 +81,7 @@ class Run:
     assume: bool = False
     facts: Facts = field(default_factory=Facts)
     steps: list[Step] = field(default_factory=list)
-    bound: list[Bound] = field(default_factory=list)
+    bound: list[Bound | Named] = field(default_factory=list)
     divisions: list[Division] = field(default_factory=list)
     discarded: list[Discarded] = field(default_factory=list)
     trying: int = 0  # inside how many bodies of try
@@ -249,8 +259,7 @@ class Run:
             if not self.assume or why is None:
                 return shape
             rank = max(least, others + max(0, self.usual.get(_whole(row.key), USUAL) - _depth(row.key)))
-            self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
-            self.facts.assumed.add(row.key)
+            self._suppose(row, rank, why)
         if rank < others:
             return shape
         axes: list[Entry] = []
@@ -263,6 +272,18 @@ class Run:
     def only_assumed(self, shape: Shape) -> bool:
         """Whether a shape has its rank from an assumption."""
         return bool(self.facts.assumed) and not self.facts.assumed.isdisjoint(_rows_of(shape))
+
+    def supposed(self, shape: Shape, rank: int, why: str) -> Shape:
+        """The shape with the rank that its use speaks for without proving it."""
+        if shape.row is not None:
+            self._suppose(shape.row, rank, why)
+            return self.ranked(shape, rank)
+        self.conflict |= shape.rank != rank
+        return shape
+
+    def _suppose(self, row: Row, rank: int, why: str) -> None:
+        self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
+        self.facts.assumed.add(row.key)
 
     def takes_ids(self, shape: Shape) -> None:
         """Note that a tensor holds indices of an embedding: by custom [batch, sequence]."""
@@ -400,11 +421,19 @@ class Run:
         """The path as a value: everything that rules may ask of it."""
         told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
         return Trace(
-            symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
+            symbol, tuple(self.steps), tuple(self._bound()), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
             tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
             frozenset(self.even), self.by_flag, tuple(self.discarded),
         )  # fmt: skip
+
+    def _bound(self) -> Iterator[Bound]:
+        """The tensors that were bound to names: inputs too, where something later took them for tensors."""
+        for one in self.bound:
+            if isinstance(one, Bound):
+                yield one
+            elif (tensor := self.inputs.get(one.value.key)) is not None:
+                yield Bound(one.name, tensor, one.place, one.frame)
 
 
 def unknown(run: Run, node: cst.CSTNode, name: str = "?", **more: Any) -> Unknown:

@@ -171,7 +171,8 @@ def slice_of(run: Run, owner: Value, bounds: list[Value], node: cst.CSTNode) -> 
                 run.back(shape, index)
             items = plain_items(run, Seq(items), node)
     if any(isinstance(one, Many) for one in items):
-        return Seq(items, owner.is_list)
+        passed = low if low is not None and low > 0 and not any(isinstance(one, Many) for one in items[:low]) else 0
+        return Seq(items[passed:], owner.is_list)
     jump = step.value if step is not None else None
     position = next((place for place, one in enumerate(items) if isinstance(one, Row)), None)
     if position is not None and not _rows_whole(items, position, low, high, jump):

@@ -8,15 +8,17 @@ from typing import Any
 
 import libcst as cst
 
+from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
+from shapecheck.static.attributes import LAYER
 from shapecheck.static.calls import Returned
 from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
-from shapecheck.static.run import Dead, Frame, Run, unknown
+from shapecheck.static.run import Dead, Frame, Named, Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import UNROLLED, iterations, unpack
 from shapecheck.static.values import (
@@ -36,6 +38,7 @@ from shapecheck.static.values import (
     Value,
     number,
 )  # fmt: skip
+from shapecheck.static.weights import WINDOW
 
 
 class Left(Exception):
@@ -77,6 +80,8 @@ def bind(run: Run, target: cst.BaseExpression, value: Value, scope: Scope) -> No
                 known = run.tensor(value, target)
                 assert known is not None
                 run.bound.append(Bound(name, known, run.place(target), run.frames[-1].symbol))
+            elif isinstance(value, Unknown) and value.kind is Kind.INPUT:
+                run.bound.append(Named(name, value, run.place(target), run.frames[-1].symbol))
         case cst.Attribute(attr=cst.Name(value=name)):
             _set_attribute(run, evaluate(run, target.value, scope), name, value)
             if isinstance(value, Real) and value.scale.powers and run.frames[-1].method == "__init__":
@@ -107,6 +112,9 @@ def _set_attribute(run: Run, owner: Value, name: str, value: Value) -> None:
         owner.attributes[name] = value
         if isinstance(value, Layer) and not value.name:
             value.name = name
+        own = owner.attributes.get(LAYER)
+        if isinstance(own, Layer) and (name in own.arguments or name in WINDOW):
+            own.arguments[name] = value
     elif isinstance(owner, Layer):
         owner.arguments[name] = value
 

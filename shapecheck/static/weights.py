@@ -1,11 +1,18 @@
-"""What a layer of torch.nn holds: the shapes of `weight` and `bias`."""
+"""What a layer of torch.nn holds: the shapes of `weight` and `bias`, the sizes of a convolution's window."""
 
 from __future__ import annotations
 
 from shapecheck.shapes.dim import ONE, Dim
 from shapecheck.shapes.shape import Row
 from shapecheck.static.run import Run
-from shapecheck.static.values import FALSE, NONE, Layer, Seq, number
+from shapecheck.static.values import FALSE, NONE, Layer, Num, Seq, Value, number
+
+WINDOW = {
+    "kernel_size": None,
+    "stride": 1,
+    "padding": 0,
+    "dilation": 1,
+}  # of a convolution, with what they are by default
 
 
 def weight(run: Run, layer: Layer, name: str) -> list[Dim] | None:
@@ -34,6 +41,15 @@ def has_none(layer: Layer, name: str) -> bool:
     """Whether a layer was built without this parameter."""
     given = ("elementwise_affine", "affine", *(("bias",) if name == "bias" else ()))
     return any(layer.arguments.get(one) == FALSE for one in given)
+
+
+def window(layer: Layer, name: str) -> Value | None:
+    """What a convolution keeps of its window: one number for each axis, whatever it was given; None where that isn't known."""
+    if layer.type not in ("Conv1d", "Conv2d", "Conv3d"):
+        return None
+    default = WINDOW[name]
+    given = layer.arguments.get(name, NONE if default is None else Num(Dim.of(default)))
+    return Seq([given] * int(layer.type[4])) if isinstance(given, Num) else None
 
 
 def _sizes(layer: Layer, *names: str) -> list[Dim] | None:

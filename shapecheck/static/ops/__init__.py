@@ -167,11 +167,17 @@ _PLAIN = frozenset(
 )
 
 
+# Tables of functions that others keep, and an op that does to a shape what whichever is taken does.
+_TABLES = {"ACT2FN": "gelu"}
+
+
 def function_named(path: str) -> str | None:
     """The table's name of a function from outside: `torch.nn.functional.softmax` → softmax; None where it has none."""
     last = path.rsplit(".", 1)[-1]
     if last in _PLAIN:
         return last
+    if last in _TABLES:
+        return _TABLES[last]
     for prefix in _PREFIXES:
         if path.startswith(prefix):
             name = path[len(prefix) :]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Origin, Row, Shape
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.features import dim_of, mismatch
+from shapecheck.static.ops.join import align
 from shapecheck.static.ops.layers import SIGNATURES, batch_first, layer
 from shapecheck.static.ops.matmul import agree, differ, share_batch
 from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
+
+if TYPE_CHECKING:
+    from shapecheck.static.run import Run
 
 SIGNATURES["MultiheadAttention"] = (
     "embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim", "batch_first",
@@ -38,6 +44,7 @@ def kernel(call: Call, layout: str) -> Value:
     passed = call.kwargs.get("scale", call.kwargs.get("softmax_scale"))
     grouped = call.flag(9, "enable_gqa") and call.name == "scaled_dot_product_attention"
     detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped)
+    align(run, [run.shape(tensor) for tensor in (query, key, value)])
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
         raise Lost("rank")
@@ -98,14 +105,21 @@ def _is_chosen(value: Unknown) -> bool:
 @op("multi_head_attention_forward")
 def functional_attention(call: Call) -> Value:
     query, key = call.tensor(0, "query"), call.tensor(1, "key")
-    shape = call.run.shape(query)
-    weights = call.run.shape(key)
+    shape, weights = _batched(call.run, call.run.shape(query)), _batched(call.run, call.run.shape(key))
     length, source = shape.at(0), weights.at(0)
     batch = shape.at(1)
     if length is None or source is None or batch is None:
         return Seq([call.emit([query], shape, op="mha"), NONE])
     step = call.run.step("mha", call.node, [query, key], [shape, Shape((batch, length, source))])
     return Seq(list(step.results))
+
+
+def _batched(run: Run, shape: Shape) -> Shape:
+    """What attention is given: two axes or three, and where nothing says which, a batch of sequences."""
+    if shape.row is None or len(shape.entries) - 1 > 3:
+        return shape
+    run.unsettled = True
+    return run.supposed(shape, 3, "attention over a batch") if run.assume else shape
 
 
 @layer("MultiheadAttention")
@@ -115,10 +129,10 @@ def multihead(call: Call, layer_: Layer) -> Value:
     value = call.tensor(2, "value")
     takes = dim_of(layer_, "embed_dim")
     run = call.run
-    shape = run.back(run.shape(query), -1, takes)
+    shape = _batched(run, run.back(run.shape(query), -1, takes))
     got = shape.at(-1)
     clash = got is not None and takes is not None and mismatch(run, takes, got)
-    source = run.shape(key)
+    source = _batched(run, run.shape(key))
     weights = Shape((Row(run.key(call.node), "weights"),))
     if shape.rank == 3 and source.rank == 3:
         first, length = (0, 1) if layer_.arguments.get("batch_first") == TRUE else (1, 0)

@@ -165,6 +165,8 @@ def _operand(call: Call, value: Any) -> Tensor | None:
     """A tensor operand; None for a number, also one that a constructor was given."""
     if isinstance(value, Unknown) and value.tensor is None and value.kind in (Kind.CONSTRUCTOR, Kind.CONFIG):
         return None
+    if isinstance(value, Unknown) and isinstance(value.default, int | float) and value.key not in call.run.inputs:
+        return None  # an argument of forward that is a number by default
     if isinstance(value, Num | Real | Const | Seq) or value is None:
         return None
     return call.run.tensor(value, call.node)
@@ -214,6 +216,10 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             if _lined_up(other) and len(one.entries) <= len(other.entries):
                 one = run.ranked(one, len(other.entries))
                 return _pairwise(run, one.entries, other.entries)
+            if row.given and _stretched(other) and len(one.entries) <= len(other.entries) and run.assume:
+                rank = len(other.entries) + _is_learnt(other)  # what is learnt has no axis for the batch
+                one = run.supposed(one, rank, "met by an axis that was put in for it")
+                return _pairwise(run, one.entries, other.entries)
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
@@ -225,6 +231,8 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             if length is not None:
                 one = run.ranked(one, len(one.entries) - 1 + length)
                 return _pairwise(run, one.entries, other.entries)
+            if len(one.entries) > len(other.entries):  # as many axes or more, wherever the row puts them
+                return _unless_one(run, one), None
             if one.entries[0] == row and not any(
                 isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]
             ):
@@ -270,6 +278,11 @@ def _lined_up(shape: Shape) -> bool:
     """Whether an axis of 1 leads: `torch.zeros(1, dim, 1, 1)` has the rank of what it is added to."""
     first = shape.entries[0] if len(shape.entries) > 2 else None
     return isinstance(first, Axis) and first.is_one
+
+
+def _stretched(shape: Shape) -> bool:
+    """Whether an axis of 1 stands between others: `gate[:, None]` is to go over the tokens of what it meets."""
+    return any(isinstance(entry, Axis) and entry.is_one for entry in shape.entries[1:-1])
 
 
 def _pairwise(run: Run, a: tuple[Entry, ...], b: tuple[Entry, ...]) -> tuple[Shape, tuple[Axis, Axis] | None]:

@@ -45,6 +45,7 @@ def cat(call: Call) -> Value:
     dim = call.whole(1, "dim", call.whole(1, "axis", 0))
     assert dim is not None
     run = call.run
+    align(run, [run.shape(tensor) for tensor in tensors])
     shapes = [call.shape(tensor, dim) for tensor in tensors]
     axes = [shape.at(dim) for shape in shapes]
     known = [axis for axis in axes if axis is not None]
@@ -71,11 +72,26 @@ def cat(call: Call) -> Value:
     clash = _clash(run, shapes, place)
     if clash is not None:
         detail = Meeting(*clash, run.facts.ratio(clash[0].size, clash[1].size))
+    else:
+        _agree_beside(run, shapes, place)
     shape = (
         merged.put(merged.position(dim) or 0, axis) if merged.position(dim) is not None else shapes[0].put(place, axis)
     )
     origin = tensors[0].origin if len({tensor.origin for tensor in tensors}) == 1 else Origin.OTHER
     return call.emit(tensors, shape, detail, op="cat", memory=in_order(run, shape), origin=origin)
+
+
+def align(run: Run, shapes: list[Shape]) -> None:
+    """Give all the rank that one is known to have: no others are joined."""
+    ranks = {shape.rank for shape in shapes if shape.rank is not None}
+    if len(ranks) != 1 or ranks == {1}:  # an empty list of tensors may begin as torch.tensor([])
+        return
+    (rank,) = ranks
+    for shape in shapes:
+        if shape.row is not None and run.facts.assumed:
+            run.supposed(shape, rank, "joined to what has as many axes")
+        elif shape.row is not None:
+            run.ranked(shape, rank)
 
 
 def _clash(run: Run, shapes: list[Shape], place: int) -> tuple[Axis, Axis] | None:
@@ -91,6 +107,17 @@ def _clash(run: Run, shapes: list[Shape], place: int) -> tuple[Axis, Axis] | Non
             if never and not _inputs_only(run, one, two):
                 return one, two
     return None
+
+
+def _agree_beside(run: Run, shapes: list[Shape], place: int) -> None:
+    """Learn that inputs are as long beside the axis that is joined: torch broadcasts nothing there."""
+    for other in shapes[1:]:
+        if shapes[0].rank is None or shapes[0].rank != other.rank:
+            continue
+        for index, (one, two) in enumerate(zip(shapes[0].entries, other.entries, strict=True)):
+            if index != place and isinstance(one, Axis) and isinstance(two, Axis):
+                if run.facts.kinds(one.size) | run.facts.kinds(two.size) == {Kind.INPUT}:
+                    run.facts.equate(one.size, two.size)
 
 
 def _inputs_only(run: Run, one: Axis, two: Axis) -> bool:

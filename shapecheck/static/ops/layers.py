@@ -159,4 +159,4 @@ LAYERS["Rearrange"] = rearrange_layer
 
 
 MODULES = frozenset({"Conv1D", "Linear4bit", "Linear8bitLt"})
-KNOWN = frozenset({"DropPath", "LlamaRMSNorm", "T5LayerNorm"})
+KNOWN = frozenset({"DropPath", "Identity", "LlamaRMSNorm", "T5LayerNorm"})

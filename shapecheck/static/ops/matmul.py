@@ -33,12 +33,22 @@ def add_product(call: Call) -> Value:
     return call.emit([result, bias], result.shape, op="add", memory=result.memory)
 
 
+def _by_weights(call: Call, a: Tensor, b: Tensor, left: Shape, right: Shape) -> Value:
+    """[*, i] @ [i, o]: how many axes there are isn't asked before all has been seen that may tell."""
+    call.run.unsettled = True
+    if left.position(-1) is None:
+        raise Lost("rank")
+    return call.emit([a, b], left.put(len(left.entries) - 1, right.at(-1)), op="matmul")
+
+
 def product(call: Call, a: Tensor, b: Tensor) -> Value:
     """`a @ b`."""
     run = call.run
     left, right = run.shape(a), run.shape(b)
     if left.rank == 1 or right.rank == 1:
         return _vector(call, a, b, left, right)
+    if left.row is not None and left.at(-2) is None and right.rank == 2 and not run.assume:
+        return _by_weights(call, a, b, run.back(left, -1), right)
     left, right = run.back(left, -2), run.back(right, -2)
     n, inner = left.at(-2), left.at(-1)
     other, m = right.at(-2), right.at(-1)

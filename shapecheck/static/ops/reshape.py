@@ -195,7 +195,8 @@ def _fit(run: Run, shape: Shape, sizes: list[Any], what: str) -> Shape:
     assert row is not None
     behind = [entry for entry in shape.entries if isinstance(entry, Axis)]
     if shape.entries.index(row) != 0:
-        return _close(run, shape, sizes)
+        closed = _close(run, shape, sizes)
+        return run.ranked(closed, None, what) if row.given else closed
     total = product([axis.size for axis in behind])
     named = [size for size in sizes if isinstance(size, Dim) and size.value != -1]
     minus = len(named) < len(sizes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shapecheck.shapes.details import Applied
 from shapecheck.shapes.dim import ONE, Dim, product
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
@@ -12,7 +13,7 @@ from shapecheck.static.ops.cut import part_of
 from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.features import mismatch
 from shapecheck.static.ops.layers import SIGNATURES, layer
-from shapecheck.static.values import NONE, Const, Layer, Num, Seq, Value, number
+from shapecheck.static.values import NONE, Const, Layer, Num, Real, Seq, Value, number
 
 TWO = Dim.of(2)
 SIGNATURES.update({
@@ -89,10 +90,24 @@ def _resized(call: Call, tensor: Tensor, size: Value | None, scale: Value | None
     shape, sizes = _last(call, tensor, count)
     if size is not None and size != NONE:
         return _image(call, tensor, shape, _pair(size, count=count), "interpolate")
-    scales = _pair(scale, count=count)
-    if not all(isinstance(one, Num) for one in (scale.items if isinstance(scale, Seq) else [scale])):
-        raise Lost("interpolate")  # a float, unless it is written as a whole number
-    return _image(call, tensor, shape, [one * by for one, by in zip(sizes, scales, strict=True)], "interpolate")
+    factors = scale.items if isinstance(scale, Seq) and scale.plain else [scale] * count
+    if len(factors) != count:
+        raise Lost("interpolate")
+    scaled = [_scaled(one, by) for one, by in zip(sizes, factors, strict=True)]
+    return _image(call, tensor, shape, scaled, "interpolate")
+
+
+def _scaled(size: Dim, by: Value | None) -> Dim:
+    """floor(size * by), for a factor that is whole or a half, a quarter, … Raises Lost for any other float."""
+    match by:
+        case Num(dim):
+            return size * dim
+        case Real(Scale(known=True, learnt=False, powers=(), coefficient=factor)) if factor > 0:
+            if factor.is_integer():
+                return size * Dim.of(int(factor))
+            if (1 / factor).is_integer():
+                return size // Dim.of(int(1 / factor))
+    raise Lost("interpolate")
 
 
 @layer("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
