@@ -139,9 +139,7 @@ def divided(run: Run, dividend: Dim, divisor: Dim, node: cst.CSTNode) -> None:
         run.facts.quotients[(dividend, divisor)] = dividend // divisor
         in_sight = all(map(_in_sight, dividend.symbols() | divisor.symbols()))
         fallback = run.fallback > 0
-        run.divisions.append(
-            Division(dividend, divisor, run.place(node), not run.in_forward, in_sight, fallback)
-        )
+        run.divisions.append(Division(dividend, divisor, run.place(node), not run.in_forward, in_sight, fallback))
 
 
 def _left_over(run: Run, a: Dim, b: Dim, right: Value, node: cst.CSTNode) -> None:
