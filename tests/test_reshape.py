@@ -218,10 +218,9 @@ def test_a_reshape_is_an_equation() -> None:
 
 def test_an_axis_that_is_told_by_its_size_alone_is_as_wide_as_was_written() -> None:
     """`h * (w // h)` is less than w where h doesn't divide w."""
-    heads, unknown = dim("h"), Symbol("?", Kind.UNKNOWN)
-    written = heads * (dim("w") // heads)
-    old = [*axes("b t"), Axis((Factor(Dim.of(unknown), 2),))]
-    found, _ = regrouped(old, [dim("b"), Dim.of(Symbol("?", Kind.UNKNOWN, 1)), written])
+    written = dim("h") * (dim("w") // dim("h"))
+    found, _ = regrouped(axes("t d"), [dim("b"), dim("td") // dim("bw"), written])
+    assert found.verdict is Verdict.UNKNOWN
     assert found.axes[-1].size == written
 
 
