@@ -61,6 +61,14 @@ class Meeting:
 
 
 @dataclass(frozen=True, slots=True)
+class Parted:
+    """An axis cut into parts of given sizes that never make it up."""
+
+    axis: Axis
+    parts: tuple[Dim, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scaled:
     scale: Scale
 
@@ -90,4 +98,4 @@ class Reduced:
     how: str
 
 
-Detail = Contraction | Reshape | Applied | Softmax | Meeting | Scaled | Sdpa | Joined | Reduced
+Detail = Contraction | Reshape | Applied | Softmax | Meeting | Parted | Scaled | Sdpa | Joined | Reduced
