@@ -1,4 +1,4 @@
-"""Sizes that must agree and never do: in a product, a layer's input, a sum or a concatenation.
+"""Sizes that must agree and never do: in a product, a layer's input, a sum, a concatenation or a split.
 
 Both shapes are known from the source, and no choice of the sizes makes them agree. The line raises when it is run.
 
@@ -32,7 +32,7 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
-from shapecheck.shapes.details import Applied, Contraction, Meeting
+from shapecheck.shapes.details import Applied, Contraction, Meeting, Parted
 from shapecheck.shapes.trace import Step, Trace
 
 code, severity, holds = "SHP001", Severity.ERROR, Holds.RAISING
@@ -63,6 +63,13 @@ def check(trace: Trace) -> Iterator[Draft]:
                     step.place, f"{left} meets {right}: {shapes}", step=step.index,
                     outcome=f"raises: the size of tensor a ({left}) must match the size of tensor b ({right})",
                 )  # fmt: skip
+            case Parted(axis=axis, parts=parts):
+                yield Draft(
+                    step.place,
+                    f"{' + '.join(map(str, parts))} is not the {axis} that are split: {trace.shape(step.operands[0])}",
+                    outcome="raises: split_sizes must sum exactly to the axis",
+                    step=step.index,
+                )
 
 
 def _product(trace: Trace, step: Step, left: str, right: str) -> Draft:

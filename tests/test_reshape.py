@@ -216,6 +216,14 @@ def test_a_reshape_is_an_equation() -> None:
     assert facts.resolve(Dim.of(width)) == dim("hd")
 
 
+def test_an_axis_that_is_told_by_its_size_alone_is_as_wide_as_was_written() -> None:
+    """`h * (w // h)` is less than w where h doesn't divide w."""
+    written = dim("h") * (dim("w") // dim("h"))
+    found, _ = regrouped(axes("t d"), [dim("b"), dim("td") // dim("bw"), written])
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.axes[-1].size == written
+
+
 # -- strides -------------------------------------------------------------------------------------------------------------
 MOVES = ("transpose", "select", "chunk", "unsqueeze", "contiguous", "slice", "every other", "expand", "flatten")
 EXACT = MOVES[:6]  # what is followed exactly: a view that torch refuses is reported

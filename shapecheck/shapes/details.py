@@ -62,6 +62,14 @@ class Meeting:
 
 
 @dataclass(frozen=True, slots=True)
+class Parted:
+    """An axis cut into parts of given sizes that never make it up."""
+
+    axis: Axis
+    parts: tuple[Dim, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scaled:
     """Multiplied or divided by a number: `by` is which one it was, where nothing but that is known of it."""
 
@@ -94,4 +102,4 @@ class Reduced:
     how: str
 
 
-Detail = Contraction | Reshape | Applied | Softmax | Meeting | Scaled | Sdpa | Joined | Reduced
+Detail = Contraction | Reshape | Applied | Softmax | Meeting | Parted | Scaled | Sdpa | Joined | Reduced

@@ -49,7 +49,9 @@ def owed(trace: Trace) -> Iterator[Division]:
     for division in unchecked(trace):
         dividend, divisor = _pair(trace, division)
         quotient = (dividend // divisor).function
-        if quotient is not None and _splits_heads(trace, quotient) and not _checked_by_owners(trace, division):
+        if quotient is None or not _splits_heads(trace, quotient) or _is_of_other_heads(trace, dividend, divisor):
+            continue
+        if not _checked_by_owners(trace, division):
             yield division
 
 
@@ -99,15 +101,34 @@ def _is_checked(trace: Trace, division: Division) -> bool:
     return not trace.facts.owes(*pair) or trace.facts.is_looked_at(*pair)
 
 
+def _is_of_other_heads(trace: Trace, dividend: Dim, divisor: Dim) -> bool:
+    """Whether a width was made of a head's width that the divisor's heads have, too: `head_dim * kv_heads` by `heads`.
+
+    Then it isn't that the one has to divide the other: they have to be the same.
+    """
+    if divisor.symbol is None:
+        return False
+    widths = [dividend.exact_quotient(Dim.of(symbol)) for symbol in dividend.symbols()]
+    wholes = {width * divisor for width in widths if width is not None and width.symbol is not None}
+    return bool(wholes) and any(
+        isinstance(step.detail, Applied)
+        and (shape := trace.shape(step.result)) is not None
+        and (last := shape.at(-1)) is not None
+        and trace.facts.resolve(last.size) in wholes
+        for step in trace.steps
+    )
+
+
 def _checked_by_owners(trace: Trace, division: Division, depth: int = 3) -> bool:
     """Whether every class that builds this one checks the division first, or is built by such."""
     checked: dict[str, bool] = {}
-    for owner in trace.builders() if division.in_init else trace.owners():
+    followed = trace.builders if division.in_init else trace.owners
+    for owner in followed(division.place):
         if _contradict(owner, trace, division):  # what is there on one path is missing on the other
             continue
-        same = [other for other in owner.divisions if other.place == division.place]
-        if not same and division.place not in owner.even:  # it goes another way
+        if not owner.divides_at(division.place):  # it goes another way
             continue
+        same = [other for other in owner.divisions if other.place == division.place]
         if trace.symbol in owner.built and checked.get(owner.symbol, True):
             checked[owner.symbol] = all(_is_checked(owner, other) for other in same) or (
                 depth > 0 and all(_checked_by_owners(owner, other, depth - 1) for other in same)

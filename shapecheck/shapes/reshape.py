@@ -56,7 +56,7 @@ def regroup(
             return Regrouping(Verdict.UNEQUAL, axes, unless=unless)
         if _balance(total_old, total_new, facts) is False:
             return _with_known_end(Regrouping(Verdict.UNKNOWN, axes), old, new, facts, fresh)
-    found = _align(old, [facts.simplify(size) for size in new], facts, fresh, ordered=ordered)
+    found = _align(old, new, facts, fresh, ordered=ordered)
     return _with_known_end(found, old, new, facts, fresh) if found.verdict is Verdict.UNKNOWN else found
 
 
@@ -114,15 +114,17 @@ def _balance(a: Dim, b: Dim, facts: Facts) -> bool:
 
 
 def _align(
-    old: Sequence[Axis], new: Sequence[Dim], facts: Facts, fresh: Callable[[Dim, str], Factor], *, ordered: bool
+    old: Sequence[Axis], given: Sequence[Dim], facts: Facts, fresh: Callable[[Dim, str], Factor], *, ordered: bool
 ) -> Regrouping:
+    """Take the old factors in order for the new sizes, divisions taken to come out even; an axis of its own is as given."""
+    new = [facts.simplify(size) for size in given]
     rest = [factor for axis in old for factor in axis.factors]
     axes: list[Axis] = []
     for place, size in enumerate(new):
         need, taken = size, list[Factor]()
         while not need.is_one:
             if not rest:
-                return _unknown(axes, new, fresh)
+                return _unknown(axes, given, fresh)
             factor = rest.pop(0)
             left = facts.simplify(factor.size)
             if left.is_one:
@@ -143,9 +145,9 @@ def _align(
             shifted = len(old) == len(new) and not _features((factor, *rest))
             if ordered and not shifted and _exchanged(left, need, rest, new[place + 1 :], facts):
                 axes.append(Axis((*taken, fresh(need, "scrambled"))))
-                axes += [Axis((fresh(after, "scrambled"),)) for after in new[place + 1 :]]
+                axes += [Axis((fresh(after, "scrambled"),)) for after in given[place + 1 :]]
                 return Regrouping(Verdict.SCRAMBLED, _with_parts(axes).axes, left, need)
-            return _unknown(axes, new, fresh)
+            return _unknown(axes, given, fresh)
         axes.append(Axis(tuple(taken)))
     return _with_parts(axes)
 

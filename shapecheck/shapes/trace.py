@@ -191,14 +191,19 @@ class Trace:
     by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
     discarded: tuple[Discarded, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
-    owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
-    builders: Callable[[], tuple[Trace, ...]] = tuple  # the same, but only as far as objects are built
+    # traces of the classes that build this one, it being inlined; followed further until one divides at a place, if one is given
+    owners: Callable[..., tuple[Trace, ...]] = tuple
+    builders: Callable[..., tuple[Trace, ...]] = tuple  # the same, but only as far as objects are built
     siblings: Callable[[], tuple[Trace, ...]] = tuple  # the other paths of the same class
 
     @cached_property
     def places(self) -> frozenset[Place]:
         """Every place that the path ran: of steps and of divisions."""
         return frozenset([*(step.place for step in self.steps), *(division.place for division in self.divisions)])
+
+    def divides_at(self, place: Place) -> bool:
+        """Whether the path runs a division at a place, be it one that comes out even."""
+        return place in self.even or any(division.place == place for division in self.divisions)
 
     @cached_property
     def unchecked(self) -> frozenset[Place]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from shapecheck.rule import Draft, Edit, Finding, Fix, Holds, Related, Rewrite, Rule, Span
-from shapecheck.shapes.trace import Trace
+from shapecheck.shapes.trace import Place, Trace
 from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
 from shapecheck.static.paths import Paths, Root, Traced
@@ -23,6 +23,7 @@ from shapecheck.static.values import Class
 FIRST_WORK = 1_500  # until some rule says something
 MOST_WORK = 5_000  # from then on
 NEAR = 1_500  # for a class that only builds or calls one that attends: a few paths at most
+SEEKING = 12_000  # for such a class when a path is looked for that gets to a place
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -135,14 +136,24 @@ class Subject:
         self._traces.clear()
         self.file.forget()
 
-    def owners(self, root: Root, *, forward: bool) -> tuple[Trace, ...]:
-        """The traces of the classes that build this one; without `forward` they may end once it is built."""
+    def owners(self, root: Root, place: Place | None = None, *, forward: bool) -> tuple[Trace, ...]:
+        """The traces of the classes that build this one; without `forward` they may end once it is built.
+
+        Where a place is given, one that divides there is among them, if there is any.
+        """
         return tuple(
             trace
             for owner in self._owners(root, forward=forward)
-            for trace in self.traced(owner).traces[:8]
+            for trace in self._asked(owner, place)
             if trace.completed
         )
+
+    def _asked(self, owner: Root, place: Place | None) -> tuple[Trace, ...]:
+        traces = self.traced(owner).traces
+        if place is None or any(trace.divides_at(place) for trace in traces[:8]):
+            return traces[:8]
+        sought = self._traces[id(owner.of.node), owner.forward].sought(place)
+        return traces[:8] if sought is None else (*traces[:8], sought)
 
     def _owners(self, root: Root, *, forward: bool) -> Iterator[Root]:
         if isinstance(root.of, Class):
@@ -163,6 +174,7 @@ class Traces:
         self._traces: list[Trace] = []
         self._left_out = 0
         self._asked: set[bool] = set()
+        self._sought: set[Place] = set()
 
     def forget(self) -> None:
         """Let go of the traces."""
@@ -176,11 +188,21 @@ class Traces:
             self._follow(every=every)
         return Traced(self._root, tuple(self._traces), self._left_out)
 
+    def sought(self, place: Place) -> Trace | None:
+        """A trace that divides at a place: of the paths so far, or of some more, followed for it."""
+        if place not in self._sought:
+            self._sought.add(place)
+            if not any(trace.divides_at(place) for trace in self._traces):
+                self._take(self._paths.follow(SEEKING, every=True, until=lambda trace: trace.divides_at(place)))
+        return next((trace for trace in self._traces if trace.divides_at(place)), None)
+
     def _follow(self, *, every: bool) -> None:
         if not self._root.of.slice.block.mentions_attention:
-            found = self._paths.follow(NEAR, most_paths=4)
+            self._take(self._paths.follow(NEAR, most_paths=4))
         else:
-            found = self._paths.follow(MOST_WORK if every else FIRST_WORK, every=every)
+            self._take(self._paths.follow(MOST_WORK if every else FIRST_WORK, every=every))
+
+    def _take(self, found: Traced) -> None:
         elsewhere = self._root.symbol in self._subject.candidates.elsewhere
         for trace in found.traces[len(self._traces) :]:
             owners = partial(self._subject.owners, self._root, forward=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import libcst as cst
 
 from shapecheck.shapes.dim import Kind
@@ -126,12 +128,9 @@ def known(run: Run, cond: Value) -> bool | None:
         case Cond("not", (inner,)):
             answer = known(run, inner)
             return None if answer is None else not answer
-        case Cond("and", operands):
-            answers = [known(run, operand) for operand in operands]
-            return False if False in answers else None if None in answers else True
-        case Cond("or", operands):
-            answers = [known(run, operand) for operand in operands]
-            return True if True in answers else None if None in answers else False
+        case Cond("and" | "or" as op, operands):
+            answers = _asked(run, operands, lambda operand: known(run, operand), ends=op == "or")
+            return op == "or" if (op == "or") in answers else None if None in answers else op == "and"
         case Cond("none", (value,)):
             if not value.optional:
                 return False
@@ -174,10 +173,11 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
     match cond:
         case Cond("not", (inner,)):
             return not _choose_known(run, inner, node)
-        case Cond("and", operands):
-            return all(_choose_known(run, operand, node) for operand in operands)
-        case Cond("or", operands):
-            return any(_choose_known(run, operand, node) for operand in operands)
+        case Cond("and" | "or" as op, operands):
+            answers = _asked(
+                run, operands, lambda operand: _choose_known(run, operand, node), ends=op == "or", lazy=True
+            )
+            return answers[-1] is True
         case Cond("none", (value,)):
             key = ("none", value.key)
             answer = run.decide(key, value.default is None, f"{value.name} is None")
@@ -207,6 +207,25 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
         return False
     key = ("cond", id(node)) if not isinstance(cond, Cond) or cond.op == "opaque" else ("cond", code)
     return run.decide(key, comparisons.default_order(cond), code)
+
+
+def _asked(
+    run: Run, operands: Sequence[Value], ask: Callable[[Value], bool | None], *, ends: bool, lazy: bool = False
+) -> list[bool | None]:
+    """The answers of an `and`, which a False `ends`, or an `or`, up to that answer if `lazy`.
+
+    Where it is given, only those who gave it are blamed: the path would go the same way if another operand were otherwise.
+    """
+    start, answers, asked = len(run.asked), list[bool | None](), list[list[object]]()
+    for operand in operands:
+        since = len(run.asked)
+        answers.append(ask(operand))
+        asked.append(run.asked[since:])
+        if lazy and answers[-1] is ends:
+            break
+    if ends in answers:
+        run.asked[start:] = [key for answer, keys in zip(answers, asked, strict=True) if answer is ends for key in keys]
+    return answers
 
 
 def _choose_known(run: Run, cond: Value, node: cst.CSTNode) -> bool:

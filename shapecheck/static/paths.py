@@ -7,7 +7,7 @@ that it leaves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import libcst as cst
@@ -81,8 +81,18 @@ class Paths:
         self._work = 0  # expressions evaluated
         self._ran: set[object] = set()
 
-    def follow(self, most_work: int, *, most_paths: int = MOST_PATHS, every: bool = False) -> Traced:
-        """The paths so far and more, as the limits allow: those that run code which no other ran, or `every` one."""
+    def follow(
+        self,
+        most_work: int,
+        *,
+        most_paths: int = MOST_PATHS,
+        every: bool = False,
+        until: Callable[[Trace], bool] = lambda trace: False,
+    ) -> Traced:
+        """The paths so far and more, as the limits allow: those that run code which no other ran, or `every` one.
+
+        It ends with the first new one that is all that was looked for.
+        """
         passed: list[Turn] = []
         while self._waiting and len(self.traces) < most_paths and (self._work < most_work or not self.traces):
             turn = self._waiting.pop(0)
@@ -91,6 +101,8 @@ class Paths:
                 continue
             self._ran |= turn.past  # tried, whether or not it gets there
             self._follow(turn)
+            if until(self.traces[-1]):
+                break
         self._waiting = [*passed, *self._waiting]
         return Traced(self.root, tuple(self.traces), len(self._waiting))
 

@@ -47,13 +47,21 @@ def candidates(file: File, scope: str) -> Candidates:
 
 
 def builders(file: File, name: str) -> tuple[Block, ...]:
-    """The classes of a file that build the one of this name."""
-    named = re.compile(rf"\b{name}\(")
+    """The classes of a file that build the one of this name, by themselves or by a function that they call."""
+    names, makers = [name], [block for block in file.outline.blocks if block.kind == "def"]
+    for one in names:
+        names += [
+            block.name for block in makers if block.name is not None and block.name not in names and _calls(block, one)
+        ]
     return tuple(
         block
         for block in file.outline.blocks
-        if block.kind == "class" and block.name != name and name in block.words and named.search(block.text)
+        if block.kind == "class" and block.name != name and any(_calls(block, one) for one in names)
     )
+
+
+def _calls(block: Block, name: str) -> bool:
+    return name in block.words and re.search(rf"\b{name}\(", block.text) is not None
 
 
 def _handed_on(file: File, names: list[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shapecheck.shapes.details import Parted
 from shapecheck.shapes.dim import ONE, Dim
 from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
@@ -186,7 +187,7 @@ def split(call: Call) -> Value:
         known = [size for size in sizes if size is not None]
         if len(known) != len(sizes):
             raise Lost("split")
-        return _parts(call, tensor, shape, dim, known)
+        return _parts(call, tensor, shape, dim, known, _short(call, axis, known))
     size = number(value) if value is not None and not isinstance(value, Many) else None
     if size is None:
         raise Lost("split")
@@ -204,12 +205,21 @@ def split(call: Call) -> Value:
     return Seq([Many(element, count)])
 
 
-def _parts(call: Call, tensor: Tensor, shape: Shape, dim: int, sizes: list[Dim]) -> Value:
+def _short(call: Call, axis: Axis, sizes: list[Dim]) -> Parted | None:
+    """That the sizes never add up to the axis, where they never do."""
+    total = sum(sizes, start=Dim.of(0))
+    never = axis.size.known and total.known and call.run.facts.ratio(total, axis.size) is not None
+    return Parted(axis, tuple(sizes)) if never else None
+
+
+def _parts(
+    call: Call, tensor: Tensor, shape: Shape, dim: int, sizes: list[Dim], detail: Parted | None = None
+) -> Value:
     place, axis = shape.position(dim), shape.at(dim)
     assert place is not None and axis is not None
     kept = [Axis((part_of(call.run, axis, size),)) if not size.is_one else Axis() for size in sizes]
     shapes = [shape.put(place, one) for one in kept]
-    step = call.run.step("split", call.node, [tensor], shapes, origin=tensor.origin)
+    step = call.run.step("split", call.node, [tensor], shapes, detail, origin=tensor.origin)
     made = [
         Tensor(result.shape, result.step, result.origin, cut_memory(tensor.memory, axis, one), result.count)
         for result, one in zip(step.results, kept, strict=True)
