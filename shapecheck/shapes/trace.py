@@ -190,6 +190,7 @@ class Trace:
     even: frozenset[Place] = frozenset()  # divisions that leave no remainder whatever the sizes: `dim // dim`
     by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
     discarded: tuple[Discarded, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
     builders: Callable[[], tuple[Trace, ...]] = tuple  # the same, but only as far as objects are built
@@ -197,8 +198,9 @@ class Trace:
 
     @cached_property
     def places(self) -> frozenset[Place]:
-        """Every place that the path ran: of steps and of divisions."""
-        return frozenset([*(step.place for step in self.steps), *(division.place for division in self.divisions)])
+        """Every place that the path ran, of steps and of divisions, and of comments that can be judged."""
+        ran = [*(step.place for step in self.steps), *(division.place for division in self.divisions)]
+        return frozenset([*ran, *(claim.remark.place for claim in self.claims if claim.is_judged)])
 
     @cached_property
     def unchecked(self) -> frozenset[Place]:
@@ -253,6 +255,13 @@ class Trace:
         return tuple(found for found in (repeats(self, attention) for attention in self.attentions) if found)
 
     @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every shape that a comment or a docstring claims, with the verdict on it."""
+        from shapecheck.shapes.claims import claims
+
+        return tuple(claims(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins
@@ -262,5 +271,6 @@ class Trace:
 
 if TYPE_CHECKING:
     from shapecheck.shapes.attention import Attention
+    from shapecheck.shapes.claims import Claim, Remark
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join

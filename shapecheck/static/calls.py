@@ -15,6 +15,7 @@ from shapecheck.static.builtins import BUILTINS
 from shapecheck.static.caches import updated
 from shapecheck.static.objects import TABLE, build, derive, derived_layer
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named, tensors_in
+from shapecheck.static.remarks import Entered, described_in, values_of, words_described
 from shapecheck.static.run import DEEPEST_CALL, Frame, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import item
@@ -136,8 +137,12 @@ def entered(run: Run, function: Function, args: list[Any], kwargs: dict[str, Val
     symbol = function.owner.name if function.owner is not None else function.name
     if isinstance(body, cst.Lambda) and run.frames:
         symbol = run.frames[-1].symbol
-    run.frames.append(Frame(symbol, function.slice, function.name, id(body)))
+    run.calls += 1
+    run.frames.append(Frame(symbol, function.slice, function.name, id(body), run.calls))
     parameters(run, body.params, args, kwargs, scope, function.scope)
+    if '"""' in function.slice.text and described_in(function):
+        sizes = values_of(words_described(function), scope)
+        run.entered.append(Entered(run.calls, function, symbol, dict(scope.names), sizes))
     if function.owner is not None and not isinstance(body, cst.Lambda):
         scope.names["__class__"] = function.owner
         scope.names.setdefault("__self__", args[0] if args else NONE)

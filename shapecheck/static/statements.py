@@ -16,6 +16,7 @@ from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
+from shapecheck.static.remarks import Line, may_claim, values_of, words_of
 from shapecheck.static.run import Dead, Frame, Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import UNROLLED, iterations, unpack
@@ -50,11 +51,33 @@ def execute(run: Run, body: cst.BaseSuite, scope: Scope) -> None:
 
 def step(run: Run, statement: cst.CSTNode, scope: Scope) -> None:
     """Run one statement."""
-    if isinstance(statement, cst.SimpleStatementLine):
-        for small in statement.body:
-            _STATEMENTS.get(type(small), _nothing)(run, small, scope)
-    else:
+    if not isinstance(statement, cst.SimpleStatementLine):
         _STATEMENTS.get(type(statement), _nothing)(run, statement, scope)
+    elif may_claim(run.frames[-1].slice):
+        _remembered(run, statement, scope)
+    else:
+        _line(run, statement, scope)
+
+
+def _line(run: Run, statement: cst.SimpleStatementLine, scope: Scope) -> None:
+    for small in statement.body:
+        _STATEMENTS.get(type(small), _nothing)(run, small, scope)
+
+
+def _remembered(run: Run, statement: cst.SimpleStatementLine, scope: Scope) -> None:
+    """Run a line and note what it made, where comments may speak of it."""
+    words = words_of(statement)
+    before = values_of(words, scope)
+    frame, steps, bound, result = run.frames[-1], len(run.steps), len(run.bound), None
+    try:
+        _line(run, statement, scope)
+    except Returned as returned:
+        result = returned.value
+        raise
+    finally:
+        ran = ((steps, len(run.steps)), (bound, len(run.bound)))
+        after = values_of(words, scope)
+        run.lines.append(Line(statement, frame.call, frame.slice, frame.symbol, *ran, before, after, result))
 
 
 def _nothing(run: Run, node: cst.CSTNode, scope: Scope) -> None:

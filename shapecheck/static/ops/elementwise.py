@@ -291,24 +291,3 @@ def _specific(axis: Axis) -> int:
         Origin.OTHER: 1,
     }
     return max((order[factor.origin] for factor in axis.factors), default=0)
-
-
-def _one_input(run: Run, a: Dim, b: Dim) -> bool:
-    """Whether two sizes are different axes of one input: those are never taken to be the same."""
-    one, other = run.facts.resolve(a).symbol, run.facts.resolve(b).symbol
-    if one is None or other is None or one.kind is not Kind.INPUT or other.kind is not Kind.INPUT:
-        return False
-    first, second = _root(one.key), _root(other.key)
-    if first is None or first != second:
-        return False
-    # two axes of a rank that isn't known, one counted from the front and one from the back, may be one axis
-    return not any(isinstance(entry, Row) for entry in run.facts.row(Row(first)))
-
-
-def _root(key: object) -> object:
-    """The input whose axis a symbol's key names."""
-    while isinstance(key, tuple) and len(key) == 3 and key[2] == "size":
-        key = key[0]
-        while isinstance(key, tuple) and len(key) == 2 and key[1] in (1, -1) and isinstance(key[0], tuple):
-            key = key[0]
-    return key if isinstance(key, tuple) and key[:1] == ("row",) else None
