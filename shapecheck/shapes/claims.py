@@ -105,23 +105,28 @@ class Call:
         """Where each name stands for an axis of a tensor that its line makes."""
         found: dict[str, list[Use]] = {}
         for index, remark in enumerate(self.remarks):
-            shapes = [shape for tensor in remark.made if (shape := self._shape(tensor)) is not None]
-            if not shapes or len({str(shape) for shape in shapes}) > 1:
-                continue
-            axes = shapes[0].axes
             words = remark.said.words
-            if axes is None or len(axes) != len(words) or any(word.sort is Sort.MANY for word in words):
+            axes = self._only(remark)
+            if axes is None or any(word.sort is Sort.MANY for word in words):
                 continue
             for word, axis in zip(words, axes, strict=True):
                 if word.name is not None and axis.size.known:
                     found.setdefault(word.name, []).append(Use(self.trace.facts.simplify(axis.size), index))
         return {name: tuple(uses) for name, uses in found.items()}
 
+    def _only(self, remark: Remark) -> Sequence[Axis] | None:
+        """The axes that a remark speaks of, where all that have as many are alike: one above a line may mean any."""
+        shapes = [shape for tensor in remark.of if (shape := self._shape(tensor)) is not None]
+        fitting = {str(shape): shape.axes for shape in shapes if shape.rank == len(remark.said.words)}
+        return next(iter(fitting.values())) if len(fitting) == 1 else None
+
     def size(self, name: str, index: int) -> Dim | None:
         """What a name stands for in a remark: what the source calls so there, else what the other remarks mean by it."""
         remark = self.remarks[index]
         if (own := remark.names.get(name)) is not None:
             return self.trace.facts.simplify(own)
+        if name.lower() in remark.names and all(use.remark == index for use in self.uses.get(name, ())):
+            return self.trace.facts.simplify(remark.names[name.lower()])
         groups: list[list[Use]] = []
         for use in self.uses.get(name, ()):
             if use.remark == index:
@@ -163,7 +168,7 @@ class Call:
         if all(whys) and whys[0] is not None and shapes[0] is not None:
             return Claim(remark, Verdict.LIES, shapes[0], whys[0], self._mended(remark, shapes[0], index))
         for shape in shapes:
-            if shape is not None and self._holds(words, meant, shape.axes or ()):
+            if shape is not None and self._holds(meant, shape.axes or ()):
                 return Claim(remark, Verdict.HOLDS, shape)
         return Claim(remark, Verdict.OPEN)
 
@@ -180,9 +185,13 @@ class Call:
             symbol.name in remark.names for word in sizes if word.size is not None for symbol in word.size.symbols()
         )
 
-    def _holds(self, words: Sequence[Word], meant: Sequence[Dim | None], axes: Sequence[Axis]) -> bool:
-        return len(words) == len(axes) and all(
-            size is not None and self.trace.facts.same(size, axis.size) for size, axis in zip(meant, axes, strict=True)
+    def _holds(self, meant: Sequence[Dim | None], axes: Sequence[Axis]) -> bool:
+        """Whether there are as many axes as words, and the words that stand for a size stand where it is."""
+        bound = [(size, axis) for size, axis in zip(meant, axes, strict=False) if size is not None]
+        return (
+            len(meant) == len(axes)
+            and any(size.value is None or len(bound) == len(axes) for size, _ in bound)
+            and all(self.trace.facts.same(size, axis.size) for size, axis in bound)
         )
 
     def _lie(self, words: Sequence[Word], meant: Sequence[Dim | None], axes: Sequence[Axis], index: int) -> str | None:
@@ -203,7 +212,7 @@ class Call:
             for word, size in zip(words, meant, strict=True)
             if word.sort is Sort.MANY or size is None or not size.is_one
         ]
-        if self._embeds(wanted, axes) or self._groups(wanted, axes):
+        if self._embeds(wanted, axes, index) or self._groups(wanted, axes):
             return None
         return f"{len(axes)} axes, not {needed}" if not many else "its axes are others"
 
@@ -219,13 +228,17 @@ class Call:
         size = meant[place]
         if size is None or self.trace.facts.same(size, axis.size):
             return None
-        if self._never(size, axis.size) or self._has_own_name(axis.size, size, index):
+        if self._is_other(words[place], size, axis, index):
             told = words[place].text if str(size) == words[place].text else f"{words[place].text} is {size}, and"
             return f"{told} stands for {axis.size}"
         return None
 
-    def _never(self, one: Dim, other: Dim) -> bool:
-        """Whether two sizes are never the same."""
+    def _is_other(self, word: Word, size: Dim, axis: Axis, index: int) -> bool:
+        by_source = word.name in self.remarks[index].names
+        return self._never(size, axis.size, exactly=by_source) or self._has_own_name(axis.size, size, index)
+
+    def _never(self, one: Dim, other: Dim, *, exactly: bool) -> bool:
+        """Whether two sizes are never the same; a token more or less makes no other name unless the source has it so."""
         facts = self.trace.facts
         a, b = facts.simplify(one), facts.simplify(other)
         if a == b or not a.known or not b.known:
@@ -235,7 +248,9 @@ class Call:
         if a.value is not None or b.value is not None:
             return False  # a size that the comment takes for granted
         difference = (a - b).value
-        return difference not in (None, 0) or facts.ratio(a, b) is not None or facts.of_one_input(a, b)
+        if difference not in (None, 0):
+            return exactly
+        return facts.ratio(a, b) is not None or facts.of_one_input(a, b)
 
     def _has_own_name(self, size: Dim, meant: Dim, index: int) -> bool:
         """Whether comments of the function have another name for a size than the one that is used here."""
@@ -258,27 +273,22 @@ class Call:
                     seen.setdefault(word.name)
         yield from seen
 
-    def _embeds(self, words: Sequence[tuple[Word, Dim | None]], axes: Sequence[Axis]) -> bool:
-        """Whether the words are some of the axes in their order: the batch, or the heads, may go without saying."""
+    def _embeds(self, words: Sequence[tuple[Word, Dim | None]], axes: Sequence[Axis], index: int) -> bool:
+        """Whether the words are the last axes and some before them, in order: batch and heads may go without saying."""
         if not words:
-            return True
+            return all(axis.is_one for axis in axes)
         (word, size), rest = words[0], words[1:]
         if word.sort is Sort.MANY:
-            return any(self._embeds(rest, axes[count:]) for count in range(len(axes) + 1))
+            return any(self._embeds(rest, axes[count:], index) for count in range(len(axes) + 1))
         return any(
-            self._may_be(word, size, axis) and self._embeds(rest, axes[place + 1 :]) for place, axis in enumerate(axes)
+            self._may_be(word, size, axis, index) and self._embeds(rest, axes[place + 1 :], index)
+            for place, axis in enumerate(axes)
         )
 
-    def _may_be(self, word: Word, size: Dim | None, axis: Axis) -> bool:
-        if word.sort is Sort.ANY or size is None or not axis.size.known:
+    def _may_be(self, word: Word, size: Dim | None, axis: Axis, index: int) -> bool:
+        if word.sort is Sort.ANY or size is None or not axis.size.known or self.trace.facts.same(size, axis.size):
             return True
-        facts = self.trace.facts
-        if facts.same(size, axis.size):
-            return True
-        if size.value is not None or axis.size.value is not None:
-            return not (size.value is not None and axis.size.value is not None)
-        settled = facts.kinds(size) <= _SETTLED and facts.kinds(axis.size) <= _SETTLED
-        return not (settled or self._never(size, axis.size))
+        return not self._is_other(word, size, axis, index)
 
     def _groups(self, words: Sequence[tuple[Word, Dim | None]], axes: Sequence[Axis]) -> bool:
         """Whether axes are products of neighbouring words: `B H W C` for [b, h*w, c]."""

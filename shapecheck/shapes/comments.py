@@ -131,7 +131,7 @@ def groups(text: str, begin: int) -> Iterator[Said]:
             if match.start() >= opening and text[opening] != "(":
                 break
             words = _crossed(match[0])
-            if words is not None:
+            if words is not None and len(words) > 2:
                 yield Said(words, match.start(), match.end(), ("", ""), Form.CROSSED, " x ")
                 position = match.end()
                 opening = -1

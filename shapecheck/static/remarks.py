@@ -84,7 +84,7 @@ def values_of(words: frozenset[str], scope: Scope) -> Mapping[str, Value]:
     """What words stand for where a line is: a local name, an attribute of self, or of its config."""
     found: dict[str, Value] = {}
     owner = scope.local("self") if words else None
-    for word in words:
+    for word in sorted(words | {word.lower() for word in words if len(word) == 1}):
         value = scope.local(word)
         if value is None and isinstance(owner, Instance):
             value = owner.attributes.get(word)
@@ -235,12 +235,20 @@ def words_described(function: Function) -> frozenset[str]:
     return frozenset(word for entry in described_in(function) for one in entry.said for word in _words(one))
 
 
+def words_entered(run: Run, call: int) -> frozenset[str]:
+    """The words of the docstring of the function whose call this is."""
+    return next((words_described(one.function) for one in run.entered if one.call == call), frozenset())
+
+
 def _of_docstring(run: Run, entered: Entered) -> Iterator[Remark]:
     node = docstring_of(entered.function)
     entries = described_in(entered.function)
     if node is None or not entries:
         return
     names = _sizes(entered.sizes)
+    for line in run.lines:
+        if line.call == entered.call and line.result is not None:
+            names = {**names, **_sizes(line.after)}
     for slot, entry in enumerate(entries):
         if entry.name == RESULT:
             results = [line.result for line in run.lines if line.call == entered.call and line.result is not None]

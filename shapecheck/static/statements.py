@@ -16,7 +16,7 @@ from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
-from shapecheck.static.remarks import Line, may_claim, values_of, words_of
+from shapecheck.static.remarks import Line, may_claim, values_of, words_entered, words_of
 from shapecheck.static.run import Dead, Frame, Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import UNROLLED, iterations, unpack
@@ -66,9 +66,11 @@ def _line(run: Run, statement: cst.SimpleStatementLine, scope: Scope) -> None:
 
 def _remembered(run: Run, statement: cst.SimpleStatementLine, scope: Scope) -> None:
     """Run a line and note what it made, where comments may speak of it."""
-    words = words_of(statement)
-    before = values_of(words, scope)
     frame, steps, bound, result = run.frames[-1], len(run.steps), len(run.bound), None
+    words = words_of(statement)
+    if run.entered and isinstance(statement.body[-1], cst.Return):
+        words |= words_entered(run, frame.call)
+    before = values_of(words, scope)
     try:
         _line(run, statement, scope)
     except Returned as returned:

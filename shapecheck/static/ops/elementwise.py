@@ -195,6 +195,9 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     for one, other in ((a, b), (b, a)):
         row = one.row
         if row is not None and other.row is None:
+            behind = len(one.entries) - 1 - one.entries.index(row)
+            if len(other.entries) <= behind:  # `x[..., None] * v` says nothing of x
+                return _pairwise(run, one.entries, other.entries)
             if (
                 any(isinstance(entry, Axis) and entry.is_one for entry in one.entries)
                 and len(one.entries) <= len(other.entries) + 1
@@ -203,9 +206,6 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 return _pairwise(run, other.entries, one.entries)
             if _lined_up(other) and len(one.entries) <= len(other.entries):
                 one = run.ranked(one, len(other.entries))
-                return _pairwise(run, one.entries, other.entries)
-            behind = len(one.entries) - 1 - one.entries.index(row)
-            if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
             if (
                 row.given and len(other.entries) < USUAL and _is_learnt(other)
