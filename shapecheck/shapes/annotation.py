@@ -70,3 +70,22 @@ def _axis(word: str, text: str) -> AxisSpec:
         return AxisSpec(word, Of.NUMBER, "", int(left), False, broadcasts)
     except ValueError:
         return AxisSpec(word, Of.SUM, left, 0, False, broadcasts)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An annotation of one array, as it is written; None or something else may do as well where it is `optional`."""
+
+    text: str
+    axes: tuple[AxisSpec, ...]
+    optional: bool = False
+
+    @property
+    def many(self) -> int | None:
+        """The place of the axis that stands for any number."""
+        return next((index for index, axis in enumerate(self.axes) if axis.many), None)
+
+    @property
+    def least(self) -> int:
+        """How many axes there are at least, and at most where none stands for any number."""
+        return len(self.axes) - (self.many is not None)

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.apart import never_same
 from shapecheck.shapes.comments import Said, Sort, Word
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Shape
+from shapecheck.shapes.substitute import substituted
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Place, Tensor, Trace
@@ -63,7 +65,6 @@ class Claim:
 _BATCH = frozenset(
     {"b", "B", "bs", "BS", "bsz", "batch", "batch_size", "Batch", "n", "N", "nb", "batchsize", "BatchSize"}
 )
-_SETTLED = frozenset({Kind.INPUT, Kind.CONSTRUCTOR, Kind.CONFIG})
 
 
 def claims(trace: Trace) -> Iterator[Claim]:
@@ -150,7 +151,7 @@ class Call:
         if any(value is None for value in values.values()):
             return None
         known = {symbol: value for symbol, value in values.items() if value is not None}
-        return self.trace.facts.simplify(word.size.replace(known.get))  # type: ignore[arg-type]
+        return self.trace.facts.simplify(substituted(word.size, known))
 
     # -- judging --------------------------------------------------------------------------------------------------------
     def _shape(self, tensor: Tensor) -> Shape | None:
@@ -234,36 +235,15 @@ class Call:
         return None
 
     def _is_other(self, word: Word, size: Dim, axis: Axis, index: int) -> bool:
-        by_source = word.name in self.remarks[index].names
-        return self._never(size, axis.size, exactly=by_source) or self._has_own_name(axis.size, size, index)
+        """Whether a size isn't that of an axis: never, or because the function calls that one by another name."""
+        exactly, named = word.name in self.remarks[index].names, self._has_own_name(axis.size, index)
+        return never_same(self.trace.facts, size, axis.size, exactly=exactly, named=named)
 
-    def _never(self, one: Dim, other: Dim, *, exactly: bool) -> bool:
-        """Whether two sizes are never the same; a token more or less makes no other name unless the source has it so."""
+    def _has_own_name(self, size: Dim, index: int) -> bool:
+        """Whether comments of the function have a name for a size."""
         facts = self.trace.facts
-        a, b = facts.simplify(one), facts.simplify(other)
-        if a == b or not a.known or not b.known:
-            return False
-        if a.value is not None and b.value is not None:
-            return True
-        if a.value is not None or b.value is not None:
-            return False  # a size that the comment takes for granted
-        difference = (a - b).value
-        if difference not in (None, 0):
-            return exactly
-        return facts.ratio(a, b) is not None or facts.of_one_input(a, b)
-
-    def _has_own_name(self, size: Dim, meant: Dim, index: int) -> bool:
-        """Whether comments of the function have another name for a size than the one that is used here."""
-        facts = self.trace.facts
-        if not (facts.kinds(size) <= _SETTLED and facts.kinds(meant) <= _SETTLED) or size.value is not None:
-            return False
-        if meant.value is not None:
-            return False
-        for name in self._words():
-            own = self.size(name, index)
-            if own is not None and facts.same(own, size):
-                return True
-        return False
+        own = (self.size(name, index) for name in self._words())
+        return any(one is not None and facts.same(one, size) for one in own)
 
     def _words(self) -> Iterator[str]:
         seen: dict[str, None] = {}
@@ -337,7 +317,7 @@ class Call:
 
 def _is_merged(axis: Axis) -> bool:
     """Whether an axis is, or may be, made of several."""
-    return len(axis.factors) > 1 or any(symbol.kind not in _SETTLED for symbol in axis.size.symbols())
+    return len(axis.factors) > 1 or any(symbol.kind in (Kind.OPAQUE, Kind.UNKNOWN) for symbol in axis.size.symbols())
 
 
 def _whole(place: Place) -> object:

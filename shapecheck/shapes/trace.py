@@ -191,6 +191,7 @@ class Trace:
     by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
     discarded: tuple[Discarded, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    annotated: tuple[Annotated, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
     builders: Callable[[], tuple[Trace, ...]] = tuple  # the same, but only as far as objects are built
@@ -198,9 +199,12 @@ class Trace:
 
     @cached_property
     def places(self) -> frozenset[Place]:
-        """Every place that the path ran, of steps and of divisions, and of comments that can be judged."""
+        """Every place that the path ran, of steps and of divisions, and of comments and annotations that can be judged."""
+        from shapecheck.shapes.annotated import judged
+
         ran = [*(step.place for step in self.steps), *(division.place for division in self.divisions)]
-        return frozenset([*ran, *(claim.remark.place for claim in self.claims if claim.is_judged)])
+        said = [claim.remark.place for claim in self.claims if claim.is_judged]
+        return frozenset([*ran, *said, *(annotated.place for annotated, _ in judged(self))])
 
     @cached_property
     def unchecked(self) -> frozenset[Place]:
@@ -255,6 +259,13 @@ class Trace:
         return tuple(found for found in (repeats(self, attention) for attention in self.attentions) if found)
 
     @cached_property
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """Every annotation that can't hold."""
+        from shapecheck.shapes.annotated import mismatches
+
+        return tuple(mismatches(self))
+
+    @cached_property
     def claims(self) -> tuple[Claim, ...]:
         """Every shape that a comment or a docstring claims, with the verdict on it."""
         from shapecheck.shapes.claims import claims
@@ -270,6 +281,7 @@ class Trace:
 
 
 if TYPE_CHECKING:
+    from shapecheck.shapes.annotated import Annotated, Mismatch
     from shapecheck.shapes.attention import Attention
     from shapecheck.shapes.claims import Claim, Remark
     from shapecheck.shapes.copies import Repeats

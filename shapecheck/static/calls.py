@@ -10,6 +10,7 @@ import libcst as cst
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
+from shapecheck.static.annotations import note_arguments, note_result
 from shapecheck.static.attributes import LAYER, find_in_class, is_module
 from shapecheck.static.builtins import BUILTINS
 from shapecheck.static.caches import updated
@@ -122,6 +123,7 @@ def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Valu
         try:
             execute(run, body.body, scope)
         except Returned as returned:
+            note_result(run, function, returned.value, scope)
             return returned.value
         return NONE
     finally:
@@ -143,6 +145,7 @@ def entered(run: Run, function: Function, args: list[Any], kwargs: dict[str, Val
     if '"""' in function.slice.text and described_in(function):
         sizes = values_of(words_described(function), scope)
         run.entered.append(Entered(run.calls, function, symbol, dict(scope.names), sizes))
+    note_arguments(run, function, scope, run.frames[-1].call, symbol)
     if function.owner is not None and not isinstance(body, cst.Lambda):
         scope.names["__class__"] = function.owner
         scope.names.setdefault("__self__", args[0] if args else NONE)

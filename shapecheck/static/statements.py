@@ -10,6 +10,7 @@ import libcst as cst
 
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
+from shapecheck.static.annotations import note_local
 from shapecheck.static.arithmetic import operate
 from shapecheck.static.calls import Returned
 from shapecheck.static.discards import note_discarded
@@ -167,7 +168,9 @@ def _assign(run: Run, node: cst.Assign, scope: Scope) -> None:
 
 def _annotated(run: Run, node: cst.AnnAssign, scope: Scope) -> None:
     if node.value is not None:
-        bind(run, node.target, evaluate(run, node.value, scope), scope)
+        value = evaluate(run, node.value, scope)
+        bind(run, node.target, value, scope)
+        note_local(run, node, value, scope)
 
 
 def _augmented(run: Run, node: cst.AugAssign, scope: Scope) -> None:

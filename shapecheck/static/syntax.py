@@ -26,6 +26,7 @@ class SyntaxProblem:
     message: str
 
 
+_QUOTED = re.compile(r"\w\[\s*[\w.]+\s*,\s*[\"']")
 _ALONE = "class _:"  # the head of a method that stands by itself
 
 
@@ -90,6 +91,11 @@ class Slice:
     @cached_property
     def has_comments(self) -> bool:
         return "#" in self.text
+
+    @cached_property
+    def has_annotations(self) -> bool:
+        """Whether annotations of arrays may stand in it: `Float[Tensor, "b t"]`."""
+        return bool(_QUOTED.search(self.text))
 
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
