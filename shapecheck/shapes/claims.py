@@ -123,11 +123,11 @@ class Call:
 
     def size(self, name: str, index: int) -> Dim | None:
         """What a name stands for in a remark: what the source calls so there, else what the other remarks mean by it."""
-        remark = self.remarks[index]
-        if (own := remark.names.get(name)) is not None:
+        names = self.remarks[index].names if index < len(self.remarks) else {}
+        if (own := names.get(name)) is not None:
             return self.trace.facts.simplify(own)
-        if name.lower() in remark.names and all(use.remark == index for use in self.uses.get(name, ())):
-            return self.trace.facts.simplify(remark.names[name.lower()])
+        if name.lower() in names and all(use.remark == index for use in self.uses.get(name, ())):
+            return self.trace.facts.simplify(names[name.lower()])
         groups: list[list[Use]] = []
         for use in self.uses.get(name, ()):
             if use.remark == index:
@@ -236,14 +236,18 @@ class Call:
 
     def _is_other(self, word: Word, size: Dim, axis: Axis, index: int) -> bool:
         """Whether a size isn't that of an axis: never, or because the function calls that one by another name."""
-        exactly, named = word.name in self.remarks[index].names, self._has_own_name(axis.size, index)
+        exactly, named = word.name in self.remarks[index].names, self._has_own_name(axis.size)
         return never_same(self.trace.facts, size, axis.size, exactly=exactly, named=named)
 
-    def _has_own_name(self, size: Dim, index: int) -> bool:
-        """Whether comments of the function have a name for a size."""
-        facts = self.trace.facts
-        own = (self.size(name, index) for name in self._words())
-        return any(one is not None and facts.same(one, size) for one in own)
+    def _has_own_name(self, size: Dim) -> bool:
+        """Whether the function has a name for a size: one that its comments use."""
+        return any(self.trace.facts.same(one, size) for one in self._named)
+
+    @cached_property
+    def _named(self) -> Sequence[Dim]:
+        by_source = [dim for remark in self.remarks for dim in remark.names.values()]
+        by_use = [self.size(name, len(self.remarks)) for name in self._words()]
+        return [self.trace.facts.simplify(dim) for dim in (*by_source, *by_use) if dim is not None]
 
     def _words(self) -> Iterator[str]:
         seen: dict[str, None] = {}
@@ -292,27 +296,36 @@ class Call:
     def _mended(self, remark: Remark, shape: Shape, index: int) -> str | None:
         """The comment's own words for the shape that is there."""
         axes = shape.axes or ()
-        if len(axes) < 1 or not all(axis.size.known for axis in axes):
+        if not axes or not all(axis.size.known for axis in axes):
             return None
-        own = [word.name for word in remark.said.words if word.name is not None]
-        names = [*dict.fromkeys([*own, *self._words(), *remark.names])]
+        words = remark.said.words
+        names = list(dict.fromkeys([*(word.name for word in words if word.name), *self._words(), *remark.names]))
         written = []
         for place, axis in enumerate(axes):
-            word = remark.said.words[place] if len(remark.said.words) == len(axes) else None
-            written.append(self._written(axis.size, word, names, index))
+            own = [words[place], *words] if len(words) == len(axes) else words
+            kept = next((word.text for word in own if self._is_said(word, axis.size, index)), None)
+            written.append(kept or self._written(axis, names, index))
         return remark.said.written(written)
 
-    def _written(self, size: Dim, word: Word | None, names: Sequence[str], index: int) -> str:
-        facts = self.trace.facts
-        if word is not None and (meant := self._meant(word, index)) is not None and facts.same(meant, size):
-            return word.text
-        if size.value is not None:
-            return str(size)
+    def _is_said(self, word: Word, size: Dim, index: int) -> bool:
+        meant = self._meant(word, index)
+        return meant is not None and self.trace.facts.same(meant, size)
+
+    def _written(self, axis: Axis, names: Sequence[str], index: int) -> str:
+        """An axis by a name, by the names of the axes that it was made of, or as the engine prints it."""
+        if axis.size.value is None:
+            for size in ([axis.size], [factor.size for factor in axis.factors]):
+                found = [self._name(one, names, index) for one in size]
+                if found and all(found):
+                    return "*".join(name for name in found if name)
+        return str(axis.size)
+
+    def _name(self, size: Dim, names: Sequence[str], index: int) -> str | None:
         for name in names:
             own = self.size(name, index)
-            if own is not None and facts.same(own, size):
+            if own is not None and self.trace.facts.same(own, size):
                 return name
-        return str(size)
+        return None
 
 
 def _is_merged(axis: Axis) -> bool:

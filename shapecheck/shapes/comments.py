@@ -113,8 +113,9 @@ _OR = re.compile(r"\s*`?\s*,?\s*or\s*`?\s*$")
 @lru_cache(4096)
 def said(comment: str) -> tuple[Said, ...]:
     """Every shape that a comment claims of the line that it belongs to; none where it can't be understood."""
-    text = comment.rstrip()
-    begin = len(text) - len(text.lstrip("# \t"))
+    text = re.split(r"\s+#", comment.lstrip("# \t"), maxsplit=1)[0].rstrip()  # what follows is for some tool
+    begin = len(comment) - len(comment.lstrip("# \t"))
+    text = comment[:begin] + text
     if not any(mark in text for mark in "([,x×X") and len(text) - begin > 60:
         return ()
     found = list(groups(text, begin)) or list(_bare(text, begin))

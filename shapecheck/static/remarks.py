@@ -7,7 +7,7 @@ stands what it takes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
@@ -112,9 +112,8 @@ def remarks(run: Run) -> Iterator[Remark]:
 def _remark(run: Run, index: int, one: Said, comment: cst.Comment, *, is_above: bool) -> Remark | None:
     line = run.lines[index]
     place = NodePlace(line.slice, comment, line.symbol, (one.start, one.end))
-    names = _sizes({**line.before, **line.after})
-    values = [line.after.get(word) for word in _plain_words(one)]
-    if any(value is not None and number(value) is None for value in values):
+    names = _sizes(run, {**line.before, **line.after})
+    if any(word in line.after and word not in names for word in _plain_words(one)):
         return None  # a list of things that are no sizes
     if one.about and (about := [line.after[name] for name in one.about if name in line.after]):
         named = [tensor for value in about for tensor in tensors_of(run, value)]
@@ -133,10 +132,21 @@ def _remark(run: Run, index: int, one: Said, comment: cst.Comment, *, is_above: 
     made = tuple(tensor for _, tensor in made_here)
     if one.slots > 1 and len(made) == one.slots:
         made = (made[one.slot],)
+    if len(made) > 1:
+        one = _each(one, len(made))
     if not is_above:
         return Remark(place, one, line.call, name, made, made, names)
     others = (*_next_made(run, index), *_taken(run, line), *_inner(run, line))
     return Remark(place, one, line.call, name, made, (*made, *others) if made else (), names)
+
+
+def _each(one: Said, count: int) -> Said:
+    """`3 x b x t x d` of three tensors is said of each of them."""
+    first, *others = one.words
+    if first.size is None or first.size.value != count or len(others) < 2:
+        return one
+    opening = f"{one.brackets[0]}{first.text}{one.separator}"
+    return replace(one, words=tuple(others), brackets=(opening, one.brackets[1]))
 
 
 def _plain_words(one: Said) -> Iterator[str]:
@@ -145,9 +155,11 @@ def _plain_words(one: Said) -> Iterator[str]:
             yield word.name
 
 
-def _sizes(values: Mapping[str, Value]) -> dict[str, Dim]:
+def _sizes(run: Run, values: Mapping[str, Value]) -> dict[str, Dim]:
+    """The values that are sizes: no tensors, and nothing that may be missing."""
     found = {name: number(value) for name, value in values.items() if isinstance(value, Num | Unknown)}
-    return {name: dim for name, dim in found.items() if dim is not None}
+    used = {name for name, value in values.items() if isinstance(value, Unknown) and value.key in run.inputs}
+    return {name: dim for name, dim in found.items() if dim is not None and name not in used}
 
 
 def tensors_of(run: Run, value: Any) -> list[Tensor]:
@@ -245,10 +257,10 @@ def _of_docstring(run: Run, entered: Entered) -> Iterator[Remark]:
     entries = described_in(entered.function)
     if node is None or not entries:
         return
-    names = _sizes(entered.sizes)
+    names = _sizes(run, entered.sizes)
     for line in run.lines:
         if line.call == entered.call and line.result is not None:
-            names = {**names, **_sizes(line.after)}
+            names = {**names, **_sizes(run, line.after)}
     for slot, entry in enumerate(entries):
         if entry.name == RESULT:
             results = [line.result for line in run.lines if line.call == entered.call and line.result is not None]
