@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.annotation import AxisSpec, Of, Wanted
-from shapecheck.shapes.apart import never_same
+from shapecheck.shapes.apart import exchanged, never_same
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.parse import parse_dim
 from shapecheck.shapes.shape import Axis, Shape
@@ -89,16 +89,16 @@ class Names:
         if len(before) != len(axes):
             return f"`*{spec.name}` is {len(axes)} axes, and {len(before)} elsewhere"
         for one, other in zip(before, axes, strict=True):
-            if never_same(self.facts, one.size, other.size):
+            if self._is_other(one.size, other.size):
                 return f"`*{spec.name}` has {other.size} where it has {one.size} elsewhere"
         return None
 
     def _axes(self, specs: Sequence[AxisSpec], axes: Sequence[Axis]) -> str | None:
         wanted = [self._size(spec) for spec in specs]
-        for spec, size, axis in zip(specs, wanted, axes, strict=True):
+        for place, (spec, size, axis) in enumerate(zip(specs, wanted, axes, strict=True)):
             if size is None or (spec.broadcasts and (axis.is_one or not axis.size.known)):
                 continue
-            if self._is_other(size, axis.size):
+            if self._is_other(size, axis.size, moved=exchanged(self.facts, place, wanted, [one.size for one in axes])):
                 told = spec.text if str(size) == spec.text else f"`{spec.text}` is {size}, and"
                 return f"{told} stands for {axis.size}"
         for spec, axis in zip(specs, axes, strict=True):
@@ -116,12 +116,12 @@ class Names:
                 return formula(spec.name, self.sizes)
         return None
 
-    def _is_other(self, size: Dim, there: Dim) -> bool:
-        """Whether a size is never the one that is there: by itself, or because that one has another name here."""
+    def _is_other(self, size: Dim, there: Dim, *, moved: bool = False) -> bool:
+        """Whether a size is never the one that is there: by itself, or as that one has another name, or it has moved."""
         if self.facts.same(size, there) or not there.known:
             return False
         named = [one for one in self.sizes.values() if self.facts.same(one, there)]
-        return never_same(self.facts, size, there, named=bool(named))
+        return never_same(self.facts, size, there, named=moved or bool(named))
 
 
 def formula(text: str, sizes: Mapping[str, Dim]) -> Dim | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.facts import Facts
 
@@ -16,8 +18,8 @@ def is_settled(facts: Facts, size: Dim) -> bool:
 def never_same(facts: Facts, one: Dim, other: Dim, *, exactly: bool = True, named: bool = False) -> bool:
     """Whether two sizes are never the same.
 
-    `named` where the function has names for both, and they are different ones: then an input's size isn't a constructor's
-    by chance. A token more or less makes no other size unless `exactly` one is meant.
+    `named` where the function has names for both, and they are different ones, or where the two have changed places: then
+    an input's size isn't a constructor's by chance. A token more or less makes no other size unless `exactly` one is meant.
     """
     a, b = facts.simplify(one), facts.simplify(other)
     if a == b or not a.known or not b.known:
@@ -31,3 +33,12 @@ def never_same(facts: Facts, one: Dim, other: Dim, *, exactly: bool = True, name
     if (a - b).value is not None:
         return exactly
     return facts.ratio(a, b) is not None or facts.of_one_input(a, b)
+
+
+def exchanged(facts: Facts, place: int, wanted: Sequence[Dim | None], there: Sequence[Dim]) -> bool:
+    """Whether the size that is wanted at a place is at another one instead, where something else is wanted."""
+    size = wanted[place]
+    return size is not None and any(
+        index != place and facts.same(size, other) and ((own := wanted[index]) is None or not facts.same(own, other))
+        for index, other in enumerate(there)
+    )

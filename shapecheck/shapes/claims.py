@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.apart import never_same
+from shapecheck.shapes.apart import exchanged, never_same
 from shapecheck.shapes.comments import Said, Sort, Word
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Shape
@@ -229,14 +229,15 @@ class Call:
         size = meant[place]
         if size is None or self.trace.facts.same(size, axis.size):
             return None
-        if self._is_other(words[place], size, axis, index):
+        moved = exchanged(self.trace.facts, place, meant, [one.size for one in axes])
+        if self._is_other(words[place], size, axis, index, moved=moved):
             told = words[place].text if str(size) == words[place].text else f"{words[place].text} is {size}, and"
             return f"{told} stands for {axis.size}"
         return None
 
-    def _is_other(self, word: Word, size: Dim, axis: Axis, index: int) -> bool:
-        """Whether a size isn't that of an axis: never, or because the function calls that one by another name."""
-        exactly, named = word.name in self.remarks[index].names, self._has_own_name(axis.size)
+    def _is_other(self, word: Word, size: Dim, axis: Axis, index: int, *, moved: bool = False) -> bool:
+        """Whether a size isn't that of an axis: never, or as the function calls that one by another name."""
+        exactly, named = word.name in self.remarks[index].names, moved or self._has_own_name(axis.size)
         return never_same(self.trace.facts, size, axis.size, exactly=exactly, named=named)
 
     def _has_own_name(self, size: Dim) -> bool:
