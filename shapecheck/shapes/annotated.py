@@ -121,7 +121,7 @@ class Names:
         if self.facts.same(size, there) or not there.known:
             return False
         named = [one for one in self.sizes.values() if self.facts.same(one, there)]
-        return never_same(self.facts, size, there, named=moved or bool(named))
+        return never_same(self.facts, size, there, named=bool(named), moved=moved)
 
 
 def formula(text: str, sizes: Mapping[str, Dim]) -> Dim | None:

@@ -15,11 +15,13 @@ def is_settled(facts: Facts, size: Dim) -> bool:
     return facts.kinds(size) <= _SETTLED
 
 
-def never_same(facts: Facts, one: Dim, other: Dim, *, exactly: bool = True, named: bool = False) -> bool:
+def never_same(
+    facts: Facts, one: Dim, other: Dim, *, exactly: bool = True, named: bool = False, moved: bool = False
+) -> bool:
     """Whether two sizes are never the same.
 
-    `named` where the function has names for both, and they are different ones, or where the two have changed places: then
-    an input's size isn't a constructor's by chance. A token more or less makes no other size unless `exactly` one is meant.
+    `named` where the function has names for both, and they are different ones, `moved` where the one that is wanted stands
+    somewhere else: then an input's size isn't a constructor's by chance. A token more or less makes no other size unless `exactly` one is meant.
     """
     a, b = facts.simplify(one), facts.simplify(other)
     if a == b or not a.known or not b.known:
@@ -27,8 +29,8 @@ def never_same(facts: Facts, one: Dim, other: Dim, *, exactly: bool = True, name
     if a.value is not None and b.value is not None:
         return True
     if a.value is not None or b.value is not None:
-        return False  # a size that is taken for granted
-    if named and is_settled(facts, a) and is_settled(facts, b):
+        return moved  # else a size that is taken for granted
+    if (named or moved) and is_settled(facts, a) and is_settled(facts, b):
         return True
     if (a - b).value is not None:
         return exactly

@@ -78,6 +78,10 @@ class Said:
         return f"{self.brackets[0]}{self.separator.join(axes)}{closing}"
 
 
+BATCH = frozenset(
+    {"b", "B", "bs", "BS", "bsz", "batch", "batch_size", "Batch", "n", "N", "nb", "batchsize", "BatchSize"}
+)
+
 _NAME = r"[A-Za-z_][\w.]*'*"
 _TERM = rf"(?:\d*{_NAME}|\d+|\([\w.'*/+ -]+\))"
 _FORMULA = rf"{_TERM}(?:\s*(?://|[*/+·-])\s*{_TERM})*"
@@ -132,7 +136,7 @@ def groups(text: str, begin: int) -> Iterator[Said]:
             if match.start() >= opening and text[opening] != "(":
                 break
             words = _crossed(match[0])
-            if words is not None and len(words) > 2:
+            if words is not None and (len(words) > 2 or words[0].text in BATCH):
                 yield Said(words, match.start(), match.end(), ("", ""), Form.CROSSED, " x ")
                 position = match.end()
                 opening = -1
@@ -147,13 +151,13 @@ def groups(text: str, begin: int) -> Iterator[Said]:
         group = None if _is_call(text, opening) else _bracketed(text, opening, end)
         if group is not None:
             yield group
-        position = opening + 1 if group is None and text[opening : opening + 2] == "([" else end
+        position = opening + 1 if group is None and not _is_call(text, opening) else end
 
 
 def _is_call(text: str, opening: int) -> bool:
     """`view(b, t)`, `x[b, t]`."""
     before = text[:opening]
-    return bool(re.search(r"[\w\])]$", before)) and not re.search(r"\b(?:shape|size)$", before, re.IGNORECASE)
+    return bool(re.search(r"[\w\])]$", before)) and not re.search(r"(?:\bshape|\bsize|Tensor)$", before, re.IGNORECASE)
 
 
 def _closing(text: str, opening: int) -> int | None:
@@ -209,8 +213,10 @@ def _crossed(text: str) -> tuple[Word, ...] | None:
 def _spaced(text: str) -> tuple[Word, ...] | None:
     """`b h n d`, `b (h d) n`: letters, numbers and products."""
     parts = re.findall(r"\([^()]*\)|\.\.\.|[^\s()]+", text.strip())
-    if len(parts) < 3 or not all(
-        re.fullmatch(r"[A-Za-z]\d?'?|\d+|\.\.\.|\([\w ]+\)|[a-z]{1,2}", part) for part in parts
+    if (
+        len(parts) < 3
+        or sum(part[0].isalpha() for part in parts) < 2
+        or not all(re.fullmatch(r"[A-Za-z]\d?'?|\d+|\.\.\.|\([\w ]+\)|[a-z]{1,2}", part) for part in parts)
     ):
         return None
     words = [_word(part) for part in parts]
@@ -242,7 +248,7 @@ def _size(text: str) -> Dim | None:
 
 
 # -- comments without brackets -------------------------------------------------------------------------------------------
-_JOINED = re.compile(r"[bn][^\W\daeiouy_]{2,5}|[BN][^\W\dAEIOUYa-z_]{2,5}")
+_JOINED = re.compile(r"(?=\w*[bn])[^\W\daeiouyA-Z_]{3,6}|(?=\w*[BN])[^\W\dAEIOUYa-z_]{3,6}")
 
 
 def _bare(text: str, begin: int) -> Iterator[Said]:
@@ -298,7 +304,9 @@ def _understood(text: str, begin: int, groups: list[Said]) -> Iterator[Said]:
     for index, group in enumerate(groups):
         if index > last and _AND.match(gaps[index - 1]):
             slot += 1
-        yield replace(group, before=index < last, about=about, keyed=keyed, slot=slot, slots=slots)
+        yield replace(
+            group, before=index < last, about=about, keyed=keyed, slot=index if index < last else slot, slots=slots
+        )
 
 
 def _is_arrow(gap: str) -> bool:

@@ -13,9 +13,10 @@ from shapecheck.shapes.comments import Said, groups
 RESULT = "return"  # no name that a parameter can have
 
 _ENTRY = re.compile(
-    r"[ \t]*(?::param\s+(?:[\w.]+\s+)?|[-*]\s+)?`{0,2}(?P<name>\w+)`{0,2}\s*(?::|\((?=[^\n]*:)|\s-\s)", re.MULTILINE
+    r"[ \t]*(?:[rR]?(?:\"{3}|'{3})\s*)?(?::param\s+(?:[\w.]+\s+)?|[-*]\s+)?`{0,2}(?P<name>\w+)`{0,2}\s*(?::|\((?=[^\n]*:)|\s-\s)",
+    re.MULTILINE,
 )
-_RESULT = re.compile(r"[ \t]*:?(?:Returns?|Outputs?)\s*:?[ \t]*", re.IGNORECASE)
+_RESULT = re.compile(r"[ \t]*(?:[rR]?(?:\"{3}|'{3})\s*)?:?(?:Returns?|Outputs?)\s*:?[ \t]*", re.IGNORECASE)
 _SECTION = re.compile(r"[ \t]*(?:\w+ ?\w*:|-{3,})[ \t]*$")
 _SHAPE = re.compile(r"\b(?:shape|size|dimensions?)s?\b(?:\s+(?:of|is|are))?\s*[:=]?\s*$", re.IGNORECASE)
 _FIRST = re.compile(
@@ -57,7 +58,11 @@ def _entries(docstring: str, parameters: Collection[str]) -> Iterator[tuple[str,
         result = _RESULT.match(line)
         begins = entry is not None and entry["name"] in parameters
         ends = not line.strip() or (own <= indent and position > start) or bool(_SECTION.match(line))
-        if name and (begins or ends or result) and not (name == RESULT and not docstring[start:position].strip()):
+        if (
+            name
+            and (begins or ends or result)
+            and not (name == RESULT and not docstring[start:position].strip(" \t\n-"))
+        ):
             yield name, start, position
             name = ""
         if result:
@@ -72,7 +77,7 @@ def _entries(docstring: str, parameters: Collection[str]) -> Iterator[tuple[str,
 def _said(docstring: str, start: int, end: int) -> Iterator[Said]:
     """The shape of one entry, with its alternatives; none where it gives several, or conditions."""
     text = docstring[:end]
-    found = [one for one in groups(text, start) if one.start >= start]
+    found = [one for one in groups(text, start) if len(one.words) > 1]
     if not found:
         return
     before = text[start : found[0].start].strip(" \t\n`:(),")

@@ -283,6 +283,7 @@ class Trace:
 if TYPE_CHECKING:
     from shapecheck.shapes.annotated import Annotated, Mismatch
     from shapecheck.shapes.attention import Attention
-    from shapecheck.shapes.claims import Claim, Remark
+    from shapecheck.shapes.claims import Claim
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join
+    from shapecheck.shapes.remarks import Remark

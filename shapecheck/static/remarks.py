@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from shapecheck.shapes.claims import Remark
 from shapecheck.shapes.comments import Said, said
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.docstrings import RESULT, Described, described
+from shapecheck.shapes.remarks import Remark
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.scope import Scope
 from shapecheck.static.syntax import NodePlace, Slice
