@@ -1,11 +1,11 @@
 """How many shape comments attention code has, and what becomes of them: held, lied, or not told.
 
-    python benchmarks/comments.py CACHE [LIBRARY …] [--lies] [--open]
+    python benchmarks/comments.py CACHE [LIBRARY …] [--lies]
 
 CACHE is the folder of benchmarks/libraries.py. A comment (or an entry of a docstring) is read where it claims a shape of
 a tensor that a traced class or function makes or takes; both sides of an arrow count. It holds where the names in it that
-stand for a size stand where that size is, lies where SHP006 says so, and is open where the shape isn't known, or no name in it is bound. --lies and
---open list them.
+stand for a size stand where that size is, lies where SHP006 says so, and is open where the shape isn't known, or no name in it is bound.
+--lies lists those that lie.
 """
 
 import argparse
@@ -37,13 +37,13 @@ class Told:
     name: str
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     unknown: int = 0  # open ones of tensors whose rank isn't known
-    listed: list[tuple[Verdict, str]] = field(default_factory=list)
+    lies: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def add(self, other: "Told") -> None:
         self.verdicts += other.verdicts
         self.unknown += other.unknown
-        self.listed += other.listed
+        self.lies += other.lies
         self.failures += other.failures
 
     def line(self) -> str:
@@ -76,11 +76,11 @@ def measure_file(path: Path) -> Told:
         ).items():
             told.verdicts[claim.verdict] += 1
             told.unknown += claim.verdict is Verdict.OPEN and not _is_known(claim, trace)
-            if claim.verdict is not Verdict.HOLDS:
+            if claim.verdict is Verdict.LIES:
                 assert isinstance(place, NodePlace)
                 shapes = ", ".join(dict.fromkeys(str(trace.shape(tensor)) for tensor in claim.remark.of))
                 text = " ".join(place.code.split())
-                told.listed.append((claim.verdict, f"{path}:{place.span.row}: {text} of {shapes}: {claim.why}"))
+                told.lies.append(f"{path}:{place.span.row}: {text} of {shapes}: {claim.why}")
     except Exception as error:  # noqa: BLE001 (whatever it is, it is listed, and the other files are still counted)
         told.failures.append(f"{path}: {type(error).__name__}: {error}")
     return told
@@ -117,16 +117,12 @@ def main() -> int:
     parser.add_argument("cache", type=Path)
     parser.add_argument("library", nargs="*")
     parser.add_argument("--lies", action="store_true", help="list the comments that lie")
-    parser.add_argument("--open", action="store_true", help="list those of which nothing can be told")
     options = parser.parse_args()
-    wanted = {Verdict.LIES: options.lies, Verdict.OPEN: options.open}
     total = Told("all")
     for library in libraries.load(options.cache, options.library):
         told = measure(library)
         print(told.line(), flush=True)
-        print(
-            *(f"{verdict.value}: {text}" for verdict, text in told.listed if wanted.get(verdict)), sep="\n", flush=True
-        )
+        print(*(told.lies if options.lies else ()), sep="\n", flush=True)
         total.add(told)
     print(total.line())
     print(*(f"failed: {failure}" for failure in total.failures), sep="\n")

@@ -72,15 +72,18 @@ class Call:
         words = remark.said.words
         if not self.meanings.speaks_of_shapes(index) or self.trace.contradictory or not remark.of:
             return Claim(remark, Verdict.OPEN)
-        shapes = [self.meanings.shape(tensor) for tensor in remark.of]
+        shapes = list(dict.fromkeys(self.meanings.shape(tensor) for tensor in remark.of))
         meant = [self.meanings.meant(word, index) for word in words]
-        whys = [None if shape is None else self._lie(words, meant, shape.axes or (), index) for shape in shapes]
-        if all(whys) and whys[0] is not None and shapes[0] is not None:
-            return Claim(remark, Verdict.LIES, shapes[0], whys[0], self.meanings.mended(remark, shapes[0], index))
+        first: str | None = None
         for shape in shapes:
-            if shape is not None and self._holds(meant, shape.axes or ()):
-                return Claim(remark, Verdict.HOLDS, shape)
-        return Claim(remark, Verdict.OPEN)
+            why = None if shape is None else self._lie(words, meant, shape.axes or (), index)
+            if why is None:
+                held = next((one for one in shapes if one is not None and self._holds(meant, one.axes or ())), None)
+                return Claim(remark, Verdict.OPEN if held is None else Verdict.HOLDS, held)
+            first = first or why
+        there = shapes[0]
+        assert first is not None and there is not None
+        return Claim(remark, Verdict.LIES, there, first, self.meanings.mended(remark, there, index))
 
     def _holds(self, meant: Sequence[Dim | None], axes: Sequence[Axis]) -> bool:
         """Whether there are as many axes as words, and the words that stand for a size stand where it is."""

@@ -51,6 +51,7 @@ class Meanings:
     def __init__(self, trace: Trace, remarks: Sequence[Remark]) -> None:
         self.trace = trace
         self.remarks = remarks
+        self._known: dict[Dim, bool] = {}
 
     def shape(self, tensor: Tensor) -> Shape | None:
         shape = self.trace.shape(tensor)
@@ -110,7 +111,9 @@ class Meanings:
 
     def has_name(self, size: Dim) -> bool:
         """Whether the function has a name for a size: one that its comments use."""
-        return any(self.trace.facts.same(one, size) for one in self._named)
+        if size not in self._known:
+            self._known[size] = any(self.trace.facts.same(one, size) for one in self._named)
+        return self._known[size]
 
     @cached_property
     def _named(self) -> Sequence[Dim]:
