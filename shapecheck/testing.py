@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from shapecheck.runtime.annotations import Array, AxisSpec, BadAnnotation, Of, array
+from shapecheck.runtime.annotations import Array, array
 from shapecheck.runtime.errors import ShapeError
 from shapecheck.runtime.matching import Binding
+from shapecheck.shapes.annotation import AxisSpec, BadAnnotation, Of
 
 SIZES = (2, 5, 3, 7, 11, 13, 17, 19, 23)  # for the names that have none, so that no two are the same
 

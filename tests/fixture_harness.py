@@ -172,8 +172,12 @@ def _comments(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _claim(comment: str, kind: str) -> str | None:
-    head, colon, claim = comment.lstrip("# ").partition(":")
-    return claim.strip() if colon and head.strip() == kind else None
+    """What a comment claims; it may stand behind another one: `# (b, t, d)  # expect: SHP006`."""
+    for part in re.split(r"(?:^|\s)#\s*", comment):
+        head, colon, claim = part.partition(":")
+        if colon and head.strip() == kind:
+            return claim.strip()
+    return None
 
 
 def _expectations(cell: int | None, row: int, claim: str) -> Iterator[Expectation]:

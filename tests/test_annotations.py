@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int, Integer, Num, Shaped, jaxtyped
 from torch import Tensor
 
-from shapecheck.runtime.annotations import Array, BadAnnotation, axes, wanted
+from shapecheck.runtime.annotations import Array, wanted
 from shapecheck.runtime.gate import pure
 from shapecheck.runtime.matching import Binding
+from shapecheck.shapes.annotation import BadAnnotation, axes
 
 TRIPLES = 10_000
 KINDS: list[Any] = [Float, Float32, Int, Integer, Num, Bool, Shaped]

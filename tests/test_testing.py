@@ -9,7 +9,7 @@ import torch
 
 import runtime_modules as modules
 from shapecheck import ShapeError
-from shapecheck.runtime.annotations import BadAnnotation
+from shapecheck.shapes.annotation import BadAnnotation
 from shapecheck.testing import assert_shapes
 
 pytest_plugins = ["pytester"]

@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import inspect
 import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
+
+from shapecheck.shapes.annotation import AxisSpec, axes
 
 jaxtyping: Any = None  # without it annotations of arrays are nobody's; keywords of `checked` still work
 with contextlib.suppress(ImportError):
     import jaxtyping
 
 _MANY = (tuple, list)
-
-
-class Of(enum.Enum):
-    """What an axis asks for."""
-
-    NAME = "name"  # the size that the name has, or gets
-    NUMBER = "number"
-    ANY = "any"
-    SUM = "sum"  # an expression over names
-
-
-@dataclass(frozen=True, slots=True)
-class AxisSpec:
-    """One axis as it is written; `many` for any number of axes, `broadcasts` where 1 will do, too."""
-
-    text: str
-    of: Of
-    name: str = ""
-    number: int = 0
-    many: bool = False
-    broadcasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,51 +73,7 @@ class Each:
 Wanted = Array | Choice | Parts | Each
 
 
-class BadAnnotation(ValueError):
-    """An expectation that can't be read, or can never hold; says which."""
-
-
 # -- reading -------------------------------------------------------------------------------------------------------------
-@lru_cache(maxsize=1024)
-def axes(text: str) -> tuple[AxisSpec, ...]:
-    """The axes of `"b num_heads t head_dim"`, in jaxtyping's language. Raises BadAnnotation."""
-    found = tuple(_axis(word, text) for word in text.split())
-    if sum(axis.many for axis in found) > 1:
-        raise BadAnnotation(f'"{text}" has more than one axis for any number of axes')
-    return found
-
-
-def _axis(word: str, text: str) -> AxisSpec:
-    if "," in word and "(" not in word:
-        raise BadAnnotation(f'"{text}": axes are separated by spaces, not commas')
-    if word == "...":
-        return AxisSpec(word, Of.ANY, many=True)
-    if word.endswith("#"):
-        raise BadAnnotation(f'"{text}": `#` stands before the name')
-    marks = ""
-    left = word
-    while left:
-        if left[0] in "#*_?":
-            marks, left = marks + left[0], left[1:]
-        elif left.count("=") == 1:
-            left = left.partition("=")[2]
-        else:
-            break
-    if "..." in word or "?" in marks or any(marks.count(mark) > 1 for mark in marks):
-        raise BadAnnotation(f'"{text}": `{word}` is no axis')
-    many, broadcasts, any_size = ("*" in marks), ("#" in marks), ("_" in marks)
-    if not left or left.isidentifier():
-        if any_size and broadcasts:
-            raise BadAnnotation(f'"{text}": `{word}` is no axis')
-        return AxisSpec(word, Of.ANY if any_size else Of.NAME, left, 0, many, broadcasts)
-    if many or any_size:
-        raise BadAnnotation(f'"{text}": `{word}` is no axis')
-    try:
-        return AxisSpec(word, Of.NUMBER, "", int(left), False, broadcasts)
-    except ValueError:
-        return AxisSpec(word, Of.SUM, left, 0, False, broadcasts)
-
-
 def array(text: str) -> Array:
     """What a keyword of `checked` asks for: axes, of any dtype."""
     return Array(text.strip(), axes(text.strip()))

@@ -11,13 +11,14 @@ from typing import Any, TypeVar, overload
 
 import torch
 
-from shapecheck.runtime.annotations import Array, BadAnnotation, Of, Wanted, array, asked_of, axes_of
+from shapecheck.runtime.annotations import Array, Wanted, array, asked_of, axes_of
 from shapecheck.runtime.call import Call, Checker
 from shapecheck.runtime.definition import NoSource, replacing
 from shapecheck.runtime.errors import ShapeWarning
 from shapecheck.runtime.gate import GATE, Behind, gate, key_of, pure
 from shapecheck.runtime.record import Tap
 from shapecheck.runtime.rewrite import rewritten
+from shapecheck.shapes.annotation import BadAnnotation, Of
 
 T = TypeVar("T", bound=Callable[..., Any])
 MODES = ("off", "once", "signature", "always")

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from shapecheck.runtime.annotations import Array, Choice, Of, asked_of
+from shapecheck.runtime.annotations import Array, Choice, asked_of
 from shapecheck.runtime.unify import Sizes
+from shapecheck.shapes.annotation import Of
 from shapecheck.shapes.dim import Symbol
 from shapecheck.shapes.shape import Axis, Row
 from shapecheck.shapes.trace import Trace

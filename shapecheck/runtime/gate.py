@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from shapecheck.runtime.annotations import Array, AxisSpec, Choice, Of, Parts, Wanted
+from shapecheck.runtime.annotations import Array, Choice, Parts, Wanted
 from shapecheck.runtime.errors import ShapeError
+from shapecheck.shapes.annotation import AxisSpec, Of
 
 GATE = "<the gate of shapecheck>"  # the file name of generated code
 RESULT = "result_"

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from shapecheck.runtime.annotations import Array, AxisSpec, BadAnnotation, Choice, Each, Of, Parts, Wanted
+from shapecheck.runtime.annotations import Array, Choice, Each, Parts, Wanted
+from shapecheck.shapes.annotation import AxisSpec, BadAnnotation, Of
 
 
 @dataclass(frozen=True, slots=True)

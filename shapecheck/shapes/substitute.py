@@ -67,3 +67,8 @@ def rebuild(name: str, arguments: tuple[Dim, ...]) -> Dim:
     if name in ("//", "%") and arguments[1].terms:
         return arguments[0] // arguments[1] if name == "//" else arguments[0] % arguments[1]
     return Dim.of(Function(name, arguments))
+
+
+def substituted(dim: Dim, sizes: Mapping[Symbol, Dim]) -> Dim:
+    """The size with some symbols put in."""
+    return replace(dim, lambda atom: sizes.get(atom) if isinstance(atom, Symbol) else None)

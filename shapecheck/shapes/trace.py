@@ -190,6 +190,8 @@ class Trace:
     even: frozenset[Place] = frozenset()  # divisions that leave no remainder whatever the sizes: `dim // dim`
     by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
     discarded: tuple[Discarded, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    annotated: tuple[Annotated, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     # traces of the classes that build this one, it being inlined; followed further until one divides at a place, if one is given
     owners: Callable[..., tuple[Trace, ...]] = tuple
@@ -198,8 +200,12 @@ class Trace:
 
     @cached_property
     def places(self) -> frozenset[Place]:
-        """Every place that the path ran: of steps and of divisions."""
-        return frozenset([*(step.place for step in self.steps), *(division.place for division in self.divisions)])
+        """Every place that the path ran, of steps and of divisions, and of comments and annotations that can be judged."""
+        from shapecheck.shapes.annotated import judged
+
+        ran = [*(step.place for step in self.steps), *(division.place for division in self.divisions)]
+        said = [claim.remark.place for claim in self.claims if claim.is_judged]
+        return frozenset([*ran, *said, *(annotated.place for annotated, _ in judged(self))])
 
     def divides_at(self, place: Place) -> bool:
         """Whether the path runs a division at a place, be it one that comes out even."""
@@ -279,6 +285,20 @@ class Trace:
         return frozenset(attended(self))
 
     @cached_property
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """Every annotation that can't hold."""
+        from shapecheck.shapes.annotated import mismatches
+
+        return tuple(mismatches(self))
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every shape that a comment or a docstring claims, with the verdict on it."""
+        from shapecheck.shapes.claims import claims
+
+        return tuple(claims(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins
@@ -287,8 +307,11 @@ class Trace:
 
 
 if TYPE_CHECKING:
+    from shapecheck.shapes.annotated import Annotated, Mismatch
     from shapecheck.shapes.attention import Attention
+    from shapecheck.shapes.claims import Claim
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join
     from shapecheck.shapes.layout import Sign
+    from shapecheck.shapes.remarks import Remark
     from shapecheck.shapes.slices import Sliced

@@ -310,19 +310,8 @@ def _agreed(one: Said, said: list[Said], *, one_of_many: bool) -> Draft:
 
 def _assumed(trace: Trace, step: int) -> bool:
     """Whether a step's operands have axes that are only there if a rank is as is usual."""
-    if not trace.facts.assumed:
-        return False
-    borne_out = {_whole(key) for key in trace.attended}
-    of_rank = {row for row in trace.facts.assumed if _whole(row) not in borne_out}
-    shapes = [trace.shape(operand) for operand in trace.steps[step].operands]
-    known = [shape for shape in shapes if shape is not None]
-    keys = [factor.id for shape in known for factor in shape.factors()]
-    keys += [symbol.key for shape in known for factor in shape.factors() for symbol in factor.size.symbols()]
-    rows = [shape.row.key for shape in known if shape.row is not None]
-    assumed = of_rank | {key for row in of_rank if trace.facts.rows.get(row) == () for key in _opened(row)}
-    return any(key in assumed for key in rows) or any(
-        isinstance(key, tuple) and len(key) == 3 and key[0] in assumed for key in keys
-    )
+    shapes = (trace.shape(operand) for operand in trace.steps[step].operands)
+    return trace.facts.rests_on_assumption(shapes, trace.attended)
 
 
 def _in_the_dark(trace: Trace, draft: Draft) -> bool:
@@ -330,18 +319,6 @@ def _in_the_dark(trace: Trace, draft: Draft) -> bool:
     steps = [step for step in trace.steps if step.place == draft.place]
     shapes = [[trace.shape(operand) for operand in step.operands] for step in steps]
     return bool(steps) and all(any(shape is None or shape.row is not None for shape in some) for some in shapes)
-
-
-def _opened(row: object) -> Iterator[object]:
-    """The row that this one is the rest of, and so on: an empty rest leaves no axis of its own to be known by."""
-    while isinstance(row, tuple) and len(row) == 2 and row[1] in (1, -1):
-        row = row[0]
-        yield row
-
-
-def _whole(row: object) -> object:
-    """The row that a row is left of in the end."""
-    return next(reversed(list(_opened(row))), row)
 
 
 def _reaches(trace: Trace, draft: Draft) -> bool:

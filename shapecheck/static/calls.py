@@ -10,11 +10,13 @@ import libcst as cst
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
+from shapecheck.static.annotations import note_arguments, note_result
 from shapecheck.static.attributes import LAYER, find_in_class, is_module
 from shapecheck.static.builtins import BUILTINS
 from shapecheck.static.caches import updated
 from shapecheck.static.objects import TABLE, build, derive, derived_layer
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named, tensors_in
+from shapecheck.static.remarks import Entered, described_in, values_of, words_described
 from shapecheck.static.run import DEEPEST_CALL, Frame, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import item
@@ -121,6 +123,7 @@ def inline(run: Run, function: Function, args: list[Any], kwargs: dict[str, Valu
         try:
             execute(run, body.body, scope)
         except Returned as returned:
+            note_result(run, function, returned.value, scope)
             return returned.value
         return NONE
     finally:
@@ -136,8 +139,13 @@ def entered(run: Run, function: Function, args: list[Any], kwargs: dict[str, Val
     symbol = function.owner.name if function.owner is not None else function.name
     if isinstance(body, cst.Lambda) and run.frames:
         symbol = run.frames[-1].symbol
-    run.frames.append(Frame(symbol, function.slice, function.name, id(body)))
+    run.calls += 1
+    run.frames.append(Frame(symbol, function.slice, function.name, id(body), run.calls))
     parameters(run, body.params, args, kwargs, scope, function.scope)
+    if '"""' in function.slice.text and described_in(function):
+        sizes = values_of(words_described(function), scope)
+        run.entered.append(Entered(run.calls, function, symbol, dict(scope.names), sizes))
+    note_arguments(run, function, scope, run.frames[-1].call, symbol)
     if function.owner is not None and not isinstance(body, cst.Lambda):
         scope.names["__class__"] = function.owner
         scope.names.setdefault("__self__", args[0] if args else NONE)

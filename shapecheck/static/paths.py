@@ -7,7 +7,7 @@ that it leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import libcst as cst
@@ -16,6 +16,7 @@ from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin
 from shapecheck.shapes.trace import Trace
+from shapecheck.static.annotations import note_result
 from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import Returned, entered, root_arguments
 from shapecheck.static.objects import with_unknown_arguments
@@ -56,7 +57,7 @@ class Stage:
 
     run: Run
     scope: Scope
-    body: Sequence[cst.CSTNode]
+    function: Function
     index: int
     decided: int
 
@@ -80,6 +81,7 @@ class Paths:
         self._seed: Facts | None = None
         self._work = 0  # expressions evaluated
         self._ran: set[object] = set()
+        self._heed = True  # whether arguments have the shapes that are written of them
 
     def follow(
         self,
@@ -126,6 +128,18 @@ class Paths:
             self._waiting.append(Turn({**turn.forced, key: not run.decisions[key]}, start, past))
 
     def _walked(self, turn: Turn) -> tuple[Walk, Value, bool]:
+        """One path, which takes annotations at their word unless the code can't."""
+        found = self._settled(turn)
+        run = found[0].run
+        if run.conflict and run.annotated and self._heed:
+            self._heed = False
+            plain = self._settled(Turn(turn.forced, None, turn.past))
+            if not plain[0].run.conflict:
+                return plain
+            self._heed = True
+        return found
+
+    def _settled(self, turn: Turn) -> tuple[Walk, Value, bool]:
         """One path; walked again with what it learnt about ranks where that came too late.
 
         The ranks that the first path found are tried for the others, and dropped where they don't fit.
@@ -149,7 +163,7 @@ class Paths:
         return walk, *ended
 
     def _measured(self, walk: Walk) -> tuple[Value, bool]:
-        before = walk.run.nodes
+        before, walk.run.heed = walk.run.nodes, self._heed
         ended = walk.go()
         self._work += walk.run.nodes - before
         return ended
@@ -197,7 +211,7 @@ class Walk:
         """What forward returns, and whether it does."""
         try:
             if self.start is not None:
-                return self._forward(self.start.body, self.start.index), True
+                return self._forward(self.start.function, self.start.index), True
             self.run.frames.append(Frame(self.root.symbol, self.root.of.slice, "<root>"))
             return self._from_the_beginning(), True
         except (Dead, GiveUp, RecursionError):
@@ -223,15 +237,18 @@ class Walk:
         assert isinstance(function.node, cst.FunctionDef)
         self.run.in_forward = True
         self.scope = entered(self.run, function, [], arguments)
-        return self._forward(function.node.body.body, 0)
+        return self._forward(function, 0)
 
-    def _forward(self, body: Sequence[cst.CSTNode], index: int) -> Value:
+    def _forward(self, function: Function, index: int) -> Value:
+        assert isinstance(function.node, cst.FunctionDef)
+        body = function.node.body.body
         try:
             for place in range(index, len(body)):
                 if place == 0 or isinstance(body[place], cst.If):  # where paths part most often
                     run, scope = copied(self.run, self.scope)
-                    self.stages.append(Stage(run, scope, body, place, len(run.decisions)))
+                    self.stages.append(Stage(run, scope, function, place, len(run.decisions)))
                 step(self.run, body[place], self.scope)
         except Returned as returned:
+            note_result(self.run, function, returned.value, self.scope)
             return returned.value
         return NONE

@@ -55,6 +55,10 @@ class File:
         for known in (self.remembered, self._found, self._seen, self._slices):
             known.clear()
 
+    @cached_property
+    def mentions_jaxtyping(self) -> bool:
+        return "jaxtyping" in self.text
+
     def slice(self, block: Block) -> Slice:
         """The block as a slice: always the same one, so that its nodes are the same nodes."""
         if id(block) not in self._slices:

@@ -52,6 +52,7 @@ class Frame:
     slice: Slice
     method: str
     row: int = 0
+    call: int = 0  # which call of a function, counted from the beginning of the path
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ class Run:
     bound: list[Bound | Named] = field(default_factory=list)
     divisions: list[Division] = field(default_factory=list)
     discarded: list[Discarded] = field(default_factory=list)
+    lines: list[Any] = field(default_factory=list)  # those that comments may speak of
+    entered: list[Any] = field(default_factory=list)  # the functions called whose docstrings or annotations say shapes
+    calls: int = 0  # of functions that were inlined
+    annotated: list[Any] = field(default_factory=list)
+    axis_names: dict[int, dict[str, Dim]] = field(default_factory=dict)  # of annotations, call by call
+    heed: bool = True  # whether arguments have the shapes that are written of them
     trying: int = 0  # inside how many bodies of try
     decisions: dict[object, bool] = field(default_factory=dict)
     asked: list[object] = field(default_factory=list)  # the decisions that were looked at, in order
@@ -419,12 +426,15 @@ class Run:
 
     def finish(self, symbol: str, result: Value, *, completed: bool) -> Trace:
         """The path as a value: everything that rules may ask of it."""
+        from shapecheck.static.annotations import annotated
+        from shapecheck.static.remarks import remarks
+
         told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
         return Trace(
             symbol, tuple(self.steps), tuple(self._bound()), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
             tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
-            frozenset(self.even), self.by_flag, tuple(self.discarded),
+            frozenset(self.even), self.by_flag, tuple(self.discarded), remarks=tuple(remarks(self)), annotated=annotated(self),
         )  # fmt: skip
 
     def _bound(self) -> Iterator[Bound]:

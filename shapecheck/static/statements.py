@@ -11,6 +11,7 @@ import libcst as cst
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
+from shapecheck.static.annotations import note_local
 from shapecheck.static.arithmetic import operate
 from shapecheck.static.attributes import LAYER
 from shapecheck.static.calls import Returned
@@ -18,6 +19,7 @@ from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.project import Assigned
+from shapecheck.static.remarks import Line, may_claim, values_of, words_entered, words_of
 from shapecheck.static.run import Dead, Frame, Named, Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import UNROLLED, iterations, unpack
@@ -53,11 +55,35 @@ def execute(run: Run, body: cst.BaseSuite, scope: Scope) -> None:
 
 def step(run: Run, statement: cst.CSTNode, scope: Scope) -> None:
     """Run one statement."""
-    if isinstance(statement, cst.SimpleStatementLine):
-        for small in statement.body:
-            _STATEMENTS.get(type(small), _nothing)(run, small, scope)
-    else:
+    if not isinstance(statement, cst.SimpleStatementLine):
         _STATEMENTS.get(type(statement), _nothing)(run, statement, scope)
+    elif may_claim(run.frames[-1].slice):
+        _remembered(run, statement, scope)
+    else:
+        _line(run, statement, scope)
+
+
+def _line(run: Run, statement: cst.SimpleStatementLine, scope: Scope) -> None:
+    for small in statement.body:
+        _STATEMENTS.get(type(small), _nothing)(run, small, scope)
+
+
+def _remembered(run: Run, statement: cst.SimpleStatementLine, scope: Scope) -> None:
+    """Run a line and note what it made, where comments may speak of it."""
+    frame, steps, bound, result = run.frames[-1], len(run.steps), len(run.bound), None
+    words = words_of(statement)
+    if run.entered and isinstance(statement.body[-1], cst.Return):
+        words |= words_entered(run, frame.call)
+    before = values_of(words, scope)
+    try:
+        _line(run, statement, scope)
+    except Returned as returned:
+        result = returned.value
+        raise
+    finally:
+        ran = ((steps, len(run.steps)), (bound, len(run.bound)))
+        after = values_of(words, scope)
+        run.lines.append(Line(statement, frame.call, frame.slice, frame.symbol, *ran, before, after, result))
 
 
 def _nothing(run: Run, node: cst.CSTNode, scope: Scope) -> None:
@@ -150,7 +176,9 @@ def _assign(run: Run, node: cst.Assign, scope: Scope) -> None:
 
 def _annotated(run: Run, node: cst.AnnAssign, scope: Scope) -> None:
     if node.value is not None:
-        bind(run, node.target, evaluate(run, node.value, scope), scope)
+        value = evaluate(run, node.value, scope)
+        bind(run, node.target, value, scope)
+        note_local(run, node, value, scope)
 
 
 def _augmented(run: Run, node: cst.AugAssign, scope: Scope) -> None:

@@ -26,6 +26,7 @@ class SyntaxProblem:
     message: str
 
 
+_QUOTED = re.compile(r"\w\[\s*[\w.]+\s*,\s*[\"']")
 _ALONE = "class _:"  # the head of a method that stands by itself
 
 
@@ -88,6 +89,15 @@ class Slice:
         return tuple(self.module.body)
 
     @cached_property
+    def has_comments(self) -> bool:
+        return "#" in self.text
+
+    @cached_property
+    def has_annotations(self) -> bool:
+        """Whether annotations of arrays may stand in it: `Float[Tensor, "b t"]`."""
+        return bool(_QUOTED.search(self.text))
+
+    @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
         # libcst's positions cost several times the parse: they are made for slices of which something is reported
         return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
@@ -110,29 +120,51 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodePlace:
-    """A node of a slice as a Place: the span is looked up only when a finding needs it."""
+    """A node of a slice as a Place: the span is looked up only when a finding needs it.
+
+    `stretch` is a part of its text, for a comment or a string that says more than one thing.
+    """
 
     slice: Slice
     node: cst.CSTNode
     frame: str = ""  # the class or function in whose body it stands
+    stretch: tuple[int, int] | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NodePlace) and self.node is other.node and self.slice is other.slice
+        return (
+            isinstance(other, NodePlace)
+            and self.node is other.node
+            and self.slice is other.slice
+            and self.stretch == other.stretch
+        )
 
     def __hash__(self) -> int:
         return id(self.node)
 
     @property
     def code(self) -> str:
-        return self.slice.code(self.node)
+        code = self.slice.code(self.node)
+        return code if self.stretch is None else code[slice(*self.stretch)]
 
     @property
     def span(self) -> Span:
-        return self.slice.span(self.node)
+        span = self.slice.span(self.node)
+        if self.stretch is None:
+            return span
+        code = self.slice.code(self.node)
+        (row, column), (end_row, end_column) = (_within(span, code[:place]) for place in self.stretch)
+        return Span(row, column, end_row, end_column)
 
     @property
     def path(self) -> Path:
         return self.slice.path
+
+
+def _within(span: Span, text: str) -> tuple[int, int]:
+    """Where a text that starts at a span ends."""
+    lines = text.count("\n")
+    column = len(text) - text.rindex("\n") if lines else span.column + len(text)
+    return span.row + lines, column
 
 
 class Broken(Exception):

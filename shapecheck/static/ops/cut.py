@@ -212,9 +212,7 @@ def _short(call: Call, axis: Axis, sizes: list[Dim]) -> Parted | None:
     return Parted(axis, tuple(sizes)) if never else None
 
 
-def _parts(
-    call: Call, tensor: Tensor, shape: Shape, dim: int, sizes: list[Dim], detail: Parted | None = None
-) -> Value:
+def _parts(call: Call, tensor: Tensor, shape: Shape, dim: int, sizes: list[Dim], detail: Parted | None = None) -> Value:
     place, axis = shape.position(dim), shape.at(dim)
     assert place is not None and axis is not None
     kept = [Axis((part_of(call.run, axis, size),)) if not size.is_one else Axis() for size in sizes]

@@ -207,6 +207,9 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     for one, other in ((a, b), (b, a)):
         row = one.row
         if row is not None and other.row is None:
+            behind = len(one.entries) - 1 - one.entries.index(row)
+            if len(other.entries) <= behind:  # `x[..., None] * v` says nothing of x
+                return _pairwise(run, one.entries, other.entries)
             if (
                 any(isinstance(entry, Axis) and entry.is_one for entry in one.entries)
                 and len(one.entries) <= len(other.entries) + 1
@@ -219,9 +222,6 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             if row.given and _stretched(other) and len(one.entries) <= len(other.entries) and run.assume:
                 rank = len(other.entries) + _is_learnt(other)  # what is learnt has no axis for the batch
                 one = run.supposed(one, rank, "met by an axis that was put in for it")
-                return _pairwise(run, one.entries, other.entries)
-            behind = len(one.entries) - 1 - one.entries.index(row)
-            if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
             if (
                 row.given and len(other.entries) < USUAL and _is_learnt(other)
@@ -333,24 +333,3 @@ def _specific(axis: Axis) -> int:
         Origin.OTHER: 1,
     }
     return max((order[factor.origin] for factor in axis.factors), default=0)
-
-
-def _one_input(run: Run, a: Dim, b: Dim) -> bool:
-    """Whether two sizes are different axes of one input: those are never taken to be the same."""
-    one, other = run.facts.resolve(a).symbol, run.facts.resolve(b).symbol
-    if one is None or other is None or one.kind is not Kind.INPUT or other.kind is not Kind.INPUT:
-        return False
-    first, second = _root(one.key), _root(other.key)
-    if first is None or first != second:
-        return False
-    # two axes of a rank that isn't known, one counted from the front and one from the back, may be one axis
-    return not any(isinstance(entry, Row) for entry in run.facts.row(Row(first)))
-
-
-def _root(key: object) -> object:
-    """The input whose axis a symbol's key names."""
-    while isinstance(key, tuple) and len(key) == 3 and key[2] == "size":
-        key = key[0]
-        while isinstance(key, tuple) and len(key) == 2 and key[1] in (1, -1) and isinstance(key[0], tuple):
-            key = key[0]
-    return key if isinstance(key, tuple) and key[:1] == ("row",) else None

@@ -7,7 +7,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
+from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.run import Run, ahead
 from shapecheck.static.values import real
 
@@ -149,7 +149,7 @@ def differ(run: Run, left: Axis, right: Axis, *, activations: bool) -> bool:
         return True
     if not activations:
         return False
-    if _one_input(run, a, b):
+    if run.facts.of_one_input(a, b):
         return True
     kinds = run.facts.kinds(a), run.facts.kinds(b)
     for one, own in ((a, kinds), (b, kinds[::-1])):
