@@ -24,7 +24,7 @@ MOVES = frozenset({
     "repeat", "repeat_interleave", "reverse",
 })  # fmt: skip
 MASKS = frozenset(
-    {"masked_fill", "where", "add", "sub", "mul", "div", "dropout", "clamp", "nan_to_num", "pad", "tril", "triu"}
+    {"masked_fill", "where", "add", "sub", "mul", "div", "dropout", "clamp", "nan_to_num", "pad", "tril", "triu", "put"}
 )
 UNARY = frozenset(
     {"relu", "gelu", "silu", "sigmoid", "tanh", "dropout", "norm", "normalize", "square", "sqrt", "abs", "neg"}
@@ -102,12 +102,12 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
             tensor = step.operands[0]
         elif step.op in ("mul", "div") and len(step.operands) == 2:
             scale = Scale(learnt=True)
-            inner = [operand for operand in step.operands if _has_product(trace, operand)]
+            inner = [operand for operand in step.operands if has_product(trace, operand)]
             if not inner:
                 return None
             tensor = inner[0]
-        elif step.op in ("add", "sub", "where", "masked_fill"):
-            inner = [operand for operand in step.operands if _has_product(trace, operand)]
+        elif step.op in ("add", "sub", "where", "masked_fill", "put"):
+            inner = [operand for operand in step.operands if has_product(trace, operand)]
             if not inner:
                 return None
             if len(inner) > 1:
@@ -117,11 +117,11 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
             )
             tensor = inner[0]
         elif step.op == "cat":  # a learnt place to attend to beside the keys
-            inner = [operand for operand in step.operands if _has_product(trace, operand)]
+            inner = [operand for operand in step.operands if has_product(trace, operand)]
             if len(inner) != 1:
                 return None
             tensor = inner[0]
-        elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad"):
+        elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad", "tril", "triu"):
             tensor = step.operands[0]
         elif step.op == "tanh":  # soft capping
             scale = Scale(known=False)
@@ -131,15 +131,16 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
     return None
 
 
-def _has_product(trace: Trace, tensor: Tensor, depth: int = 12) -> bool:
+def has_product(trace: Trace, tensor: Tensor, depth: int = 12) -> bool:
+    """Whether a tensor is, or comes from, a product of activations, moved and masked at most."""
     step = trace.maker(tensor)
     if step.op == "matmul":
         return all(operand.origin is not Origin.PARAMETER for operand in step.operands) or any(
-            _has_product(trace, operand, depth - 1) for operand in step.operands if depth
+            has_product(trace, operand, depth - 1) for operand in step.operands if depth
         )
     if not depth or step.op not in MOVES | MASKS:
         return False
-    return any(_has_product(trace, operand, depth - 1) for operand in step.operands)
+    return any(has_product(trace, operand, depth - 1) for operand in step.operands)
 
 
 def _is_learnt(trace: Trace, tensor: Tensor) -> bool:

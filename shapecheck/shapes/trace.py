@@ -7,7 +7,7 @@ shapes (which axes a product contracted, what a reshape regrouped, which axis a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -191,6 +191,7 @@ class Trace:
     by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
     discarded: tuple[Discarded, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
+    changed: Mapping[int, int] = field(default_factory=dict)  # step → the step before which its result was changed in place
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
     siblings: Callable[[], tuple[Trace, ...]] = tuple  # the other paths of the same class
 
@@ -252,6 +253,20 @@ class Trace:
         return tuple(found for found in (repeats(self, attention) for attention in self.attentions) if found)
 
     @cached_property
+    def masks(self) -> Reader:
+        """What is known of the values of masks."""
+        from shapecheck.shapes.masks import Reader
+
+        return Reader(self)
+
+    @cached_property
+    def maskings(self) -> tuple[Masking, ...]:
+        """Every mask that meets the scores or the weights of an attention."""
+        from shapecheck.shapes.maskings import maskings
+
+        return tuple(maskings(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins
@@ -263,3 +278,5 @@ if TYPE_CHECKING:
     from shapecheck.shapes.attention import Attention
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join
+    from shapecheck.shapes.maskings import Masking
+    from shapecheck.shapes.masks import Reader

@@ -74,6 +74,7 @@ class Run:
     bound: list[Bound] = field(default_factory=list)
     divisions: list[Division] = field(default_factory=list)
     discarded: list[Discarded] = field(default_factory=list)
+    changed: dict[int, int] = field(default_factory=dict)  # step → the step after which its result was changed in place
     trying: int = 0  # inside how many bodies of try
     decisions: dict[object, bool] = field(default_factory=dict)
     asked: list[object] = field(default_factory=list)  # the decisions that were looked at, in order
@@ -178,6 +179,16 @@ class Run:
     def lost(self, node: cst.CSTNode, operands: Sequence[Tensor], what: str, op: str = "unknown") -> Tensor:
         """A tensor of which nothing is known, its rank included, because of `what`."""
         return self.emit(op, node, operands, Shape((Row(self.key(node), "…"),)), lost_by=what)
+
+    def alter(self, tensor: Tensor) -> None:
+        """Note that a tensor is changed in place, and with it those that it is a view of."""
+        index = tensor.step
+        while index not in self.changed:
+            self.changed[index] = len(self.steps) - 1
+            step = self.steps[index]
+            if step.op not in _VIEWS or not step.operands:
+                return
+            index = step.operands[0].step
 
     # -- shapes -----------------------------------------------------------------------------------------------------
     def shape(self, tensor: Tensor) -> Shape:
@@ -396,8 +407,11 @@ class Run:
             symbol, tuple(self.steps), tuple(self.bound), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
             tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
-            frozenset(self.even), self.by_flag, tuple(self.discarded),
+            frozenset(self.even), self.by_flag, tuple(self.discarded), changed=self.changed,
         )  # fmt: skip
+
+
+_VIEWS = frozenset({"index", "reshape", "permute", "unsqueeze", "squeeze", "expand", "split", "unbind", "rearrange"})
 
 
 def unknown(run: Run, node: cst.CSTNode, name: str = "?", **more: Any) -> Unknown:

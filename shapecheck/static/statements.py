@@ -8,6 +8,7 @@ from typing import Any
 
 import libcst as cst
 
+from shapecheck.shapes.making import Put
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
@@ -15,6 +16,7 @@ from shapecheck.static.calls import Returned
 from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
+from shapecheck.static.ops.making import plain
 from shapecheck.static.project import Assigned
 from shapecheck.static.run import Dead, Frame, Run, unknown
 from shapecheck.static.scope import Scope
@@ -115,6 +117,8 @@ def _set_item(run: Run, target: cst.Subscript, value: Value, scope: Scope) -> No
     owner = evaluate(run, target.value, scope)
     element = target.slice[0].slice
     index = evaluate(run, element.value, scope) if isinstance(element, cst.Index) and len(target.slice) == 1 else None
+    if isinstance(owner, Tensor):
+        _put(run, target, owner, index, value, scope)
     if isinstance(owner, Layer) and owner.children is not None:
         owner = owner.children
     if isinstance(owner, Layer) and owner.table is not None:
@@ -132,6 +136,19 @@ def _set_item(run: Run, target: cst.Subscript, value: Value, scope: Scope) -> No
             owner.items[place] = value
         else:
             owner.unsure = True
+
+
+def _put(run: Run, target: cst.Subscript, owner: Tensor, index: Value | None, value: Value, scope: Scope) -> None:
+    """`scores[mask] = -inf`: the name then stands for what came of it."""
+    run.alter(owner)
+    if not isinstance(index, Tensor) or not isinstance(target.value, cst.Name):
+        return
+    if isinstance(scope.names.get(target.value.value), Tensor):
+        operands = [owner, index, *([value] if isinstance(value, Tensor) else [])]
+        detail = Put(value if isinstance(value, Tensor) else plain(value))
+        scope.names[target.value.value] = run.emit(
+            "put", target, operands, owner.shape, detail, origin=owner.origin, memory=owner.memory
+        )
 
 
 def _assign(run: Run, node: cst.Assign, scope: Scope) -> None:

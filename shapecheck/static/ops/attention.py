@@ -5,6 +5,7 @@ from __future__ import annotations
 from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Origin, Row, Shape
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.features import dim_of, mismatch
@@ -37,7 +38,11 @@ def kernel(call: Call, layout: str) -> Value:
     run = call.run
     passed = call.kwargs.get("scale", call.kwargs.get("softmax_scale"))
     grouped = call.flag(9, "enable_gqa") and call.name == "scaled_dot_product_attention"
-    detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped)
+    mask = call.get(3, "attn_mask") if layout == "b h t d" else None
+    detail = Sdpa(
+        layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped, given(call, mask),
+        call.get(5 if layout == "b h t d" else 6, "is_causal", call.kwargs.get("causal")) == TRUE, surely_given(call, mask),
+    )  # fmt: skip
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
         raise Lost("rank")
@@ -56,6 +61,22 @@ def kernel(call: Call, layout: str) -> Value:
     assert length is not None and last is not None
     result = Shape((*front, length, last))
     return call.emit([query, key, value], result, detail, op="sdpa", memory=in_order(run, result))
+
+
+def given(call: Call, value: Value | None) -> Tensor | None:
+    """A mask that is known to be a tensor; an argument that nobody looked at may be anything."""
+    match value:
+        case Tensor():
+            return value
+        case Unknown() if value.tensor is not None or value.key in call.run.inputs:
+            return call.run.tensor(value, call.node)
+    return None
+
+
+def surely_given(call: Call, value: Value | None) -> bool:
+    if isinstance(value, Unknown) and value.optional:
+        return call.run.decisions.get(("none", value.key)) is False
+    return isinstance(value, Tensor)
 
 
 _RATES = {
@@ -108,6 +129,9 @@ def functional_attention(call: Call) -> Value:
     return Seq(list(step.results))
 
 
+_MASKS = (("key_padding_mask", 3), ("attn_mask", 5))
+
+
 @layer("MultiheadAttention")
 def multihead(call: Call, layer_: Layer) -> Value:
     """nn.MultiheadAttention: (seq, batch, embed) unless batch_first."""
@@ -132,7 +156,8 @@ def multihead(call: Call, layer_: Layer) -> Value:
         )
     if takes is not None and shape.position(-1) is not None:
         shape = shape.put(len(shape.entries) - 1, call.axis(takes, Origin.LAYER))
-    detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, None)
+    masks = tuple(mask for name, place in _MASKS if (mask := given(call, call.get(place, name))) is not None)
+    detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, None, masks=masks)
     step = run.step("mha", call.node, [query, key, value], [shape, weights], detail)
     need = call.get(4, "need_weights")
     return Seq([step.results[0], NONE if need == Const(False) else step.results[1]])
