@@ -72,6 +72,22 @@ class Masking:
         return False
 
 
+    @property
+    def hides_what_is_hidden(self) -> bool:
+        """Whether the taker hides those places that the mask says to hide."""
+        made = self.made
+        if made is None:
+            return False
+        match self.way:
+            case Way.HIDES:
+                return made.hides
+            case Way.KEEPS | Way.MULTIPLIED:
+                return made.keeps
+            case Way.ADDED:
+                return made.seen - made.hidden > STRONG
+        return False
+
+
 STRONG = 5.0  # scores that are lowered by as much, or more, count as hidden: e**-5 is less than a hundredth
 
 

@@ -236,6 +236,8 @@ class Reader:
                 return self._on_result(replace(_blurred(mask), exact=False), step, 0)
             case ("gather", [Mask() as mask, *_]):
                 return self._kept(_blurred(mask), step)
+            case ("expand", [content, _]):  # expand_as
+                return self._on_result(content, step, 0) if isinstance(content, Mask) else self._kept(content, step)
         if step.op in _MOVES and len(operands) == 1:
             return self._kept(operands[0], step)
         return None
