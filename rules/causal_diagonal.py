@@ -72,7 +72,13 @@ def check(trace: Trace) -> Iterator[Draft]:
 def _off(masking: Masking) -> int | None:
     """How far the diagonal is from where it belongs, where that is by one."""
     made = masking.made
-    if made is None or not made.exact or not masking.square or masking.wrong_way_round or not masking.hides_what_is_hidden:
+    if (
+        made is None
+        or not made.exact
+        or not masking.square
+        or masking.wrong_way_round
+        or not masking.hides_what_is_hidden
+    ):
         return None
     for region in made.regions:
         if region.marks is Marks.CAUSAL and region.diagonal is not None and region.diagonal.value in (-1, 1):

@@ -60,7 +60,7 @@ def check(trace: Trace) -> Iterator[Draft]:
                 masking.step.place,
                 f"{by} {made.seen:g} to the scores where there is something to see, and {made.hidden:g} to those to be hidden",
                 outcome="silent: what is masked keeps its weight",
-                help="`mask.bool()`" if masking.taker else "`scores.masked_fill(hidden, float(\"-inf\"))`",
+                help="`mask.bool()`" if masking.taker else '`scores.masked_fill(hidden, float("-inf"))`',
                 step=masking.step.index,
                 spoils=False,
             )

@@ -58,7 +58,7 @@ def check(trace: Trace) -> Iterator[Draft]:
                 masking.step.place,
                 f"masked scores become {weak:g}, and the softmax gives them e**{weak:g} all the same",
                 outcome="silent: what is masked keeps its weight",
-                help="fill with `float(\"-inf\")`",
+                help='fill with `float("-inf")`',
                 step=masking.step.index,
                 spoils=False,
             )

@@ -48,7 +48,7 @@ def check(trace: Trace) -> Iterator[Draft]:
             yield Draft(
                 masking.step.place,
                 f"the mask's first axis is {heads} * {batch}, and {masking.taker} takes {batch} * {heads}",
-                outcome=f"silent: with more than one sample, heads get the masks of other samples",
+                outcome="silent: with more than one sample, heads get the masks of other samples",
                 help=f"`repeat_interleave({heads}, dim=0)`",
                 step=masking.step.index,
                 spoils=False,

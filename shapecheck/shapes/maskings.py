@@ -71,7 +71,6 @@ class Masking:
                 return made.hidden - made.seen > STRONG
         return False
 
-
     @property
     def hides_what_is_hidden(self) -> bool:
         """Whether the taker hides those places that the mask says to hide."""
@@ -191,7 +190,13 @@ _MASK = frozenset({"masked_fill", "put", "where", "add", "sub", "mul", "tril", "
 
 
 def _met(
-    trace: Trace, attention: Attention, step: Step, scores: Tensor, axes: tuple[Axis | None, Axis | None], *, before: bool
+    trace: Trace,
+    attention: Attention,
+    step: Step,
+    scores: Tensor,
+    axes: tuple[Axis | None, Axis | None],
+    *,
+    before: bool,
 ) -> Iterator[Masking]:
     """The mask that scores or weights are given at a step, if it is one."""
     shape = trace.shape(scores)
@@ -212,7 +217,7 @@ def _met(
     falls = _falls(trace.shape(mask) if mask is not None else shape, *places)
     square = keys is not None and queries is not None and trace.facts.same(keys.size, queries.size)
     own = attention.scores.index if attention.scores is not None else -1
-    from_scores = mask is not None and own in trace.ancestors(trace.maker(mask))
+    from_scores = mask is not None and _holds(trace, mask, own)
     yield Masking(attention.softmax, step, mask, made, way, fill, before, falls, "", square, from_scores)
 
 
@@ -230,6 +235,20 @@ def _taken(trace: Trace, step: Step, scores: Tensor) -> tuple[Tensor | None, Way
     if step.op in ("add", "mul", "sub") and len(others) == 1 and (step.op != "sub" or step.operands[0] == scores):
         return others[0], Way.MULTIPLIED if step.op == "mul" else Way.ADDED, None
     return None
+
+
+def _holds(trace: Trace, mask: Tensor, scores: int) -> bool:
+    """Whether the values of a mask come from the scores: their shape alone is nothing."""
+    stack, seen = [mask.step], set[int]()
+    while stack:
+        step = trace.steps[stack.pop()]
+        if step.index == scores:
+            return True
+        if step.index not in seen:
+            seen.add(step.index)
+            operands = step.operands[:1] if step.op == "expand" else step.operands
+            stack += [] if step.op == "create" else [operand.step for operand in operands]
+    return False
 
 
 # -- axes ---------------------------------------------------------------------------------------------------------------
@@ -251,8 +270,11 @@ def _oriented(made: Mask, shape: Shape | None, keys: int, queries: int | None) -
     flipped = False
     for region in made.regions:
         own = _place(shape, region.keys) if shape is not None else None
+        if region.keys is None:
+            regions.append(region)
+            continue
         if region.queries is None or region.marks is not Marks.CAUSAL:
-            if own != keys and own != queries:
+            if own not in (keys, queries):
                 return None
             regions.append(region)
             continue

@@ -60,16 +60,19 @@ class Marks(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The places to be seen. Causal: keys up to `diagonal` places after a query; None where it isn't a known number."""
+    """The places to be seen. Causal: keys up to `diagonal` places after a query; None where it isn't a known number.
+
+    `keys` is the axis of the mask that tells keys apart: None for padding of a rank that isn't known.
+    """
 
     marks: Marks
-    keys: Axis
+    keys: Axis | None
     queries: Axis | None = None
     diagonal: Dim | None = None
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        return (self.keys,) if self.queries is None else (self.keys, self.queries)
+        return tuple(axis for axis in (self.keys, self.queries) if axis is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +264,8 @@ class Reader:
                 return _lengths(self._onto(axis, step, 1), below=compared.how == ">")
             case [None] if compared.how in ("==", "!=") and self._are_ids(step, compared):
                 axis_ = self._axis(self._source(step.operands[0]).result, -1)
-                if axis_ is not None and axis_.ids:
-                    values = (0.0, 1.0) if compared.how == "==" else (1.0, 0.0)
-                    return self._kept(Mask(*values, (Region(Marks.PADDING, axis_),), BOOL), step)
+                values = (0.0, 1.0) if compared.how == "==" else (1.0, 0.0)
+                return self._kept(Mask(*values, (Region(Marks.PADDING, axis_),), BOOL), step)
         return None
 
     def _branch(self, value: float | Tensor | None, step: Step) -> Content | None:
@@ -285,7 +287,9 @@ class Reader:
                     return None
         dtypes = {branch.dtype for branch in (chosen, other) if isinstance(branch, Mask | Constant) and branch.dtype}
         made = Mask(values[0], values[1], mask.regions, dtypes.pop() if len(dtypes) == 1 else FLOAT, mask.exact)
-        place = next((index for index, operand in enumerate(step.operands) if self.mask(operand, step.index) == mask), 0)
+        place = next(
+            (index for index, operand in enumerate(step.operands) if self.mask(operand, step.index) == mask), 0
+        )
         return self._on_result(made, step, place)
 
     def _joined(self, step: Step, operands: list[Content | None], *, strict: bool) -> Content | None:
@@ -296,7 +300,10 @@ class Reader:
         match masks:
             case [Mask() as mask, Constant(value)] | [Constant(value), Mask() as mask] if step.op == "mul":
                 return mapped(mask, lambda one: one * value)
-            case [Mask() as left, Mask() as right] if left.is_zero_one and (left.seen, left.hidden) == (right.seen, right.hidden):
+            case [Mask() as left, Mask() as right] if left.is_zero_one and (left.seen, left.hidden) == (
+                right.seen,
+                right.hidden,
+            ):
                 narrows = left.keeps is (step.op in ("bitwise_and", "logical_and", "mul"))
                 regions = left.regions + tuple(one for one in right.regions if one not in left.regions)
                 return replace(left, regions=regions, exact=left.exact and right.exact and narrows, dtype=left.dtype)
@@ -340,10 +347,12 @@ class Reader:
             return None
         regions: list[Region] = []
         for region in content.regions:
-            keys = self._onto(region.keys, step, place)
-            queries = None if region.queries is None else self._onto(region.queries, step, place)
-            if keys is None or not keys.ids or (region.queries is not None and (queries is None or not queries.ids)):
-                return None
+            keys, queries = (
+                None if axis is None else self._onto(axis, step, place) for axis in (region.keys, region.queries)
+            )
+            for old, new in ((region.keys, keys), (region.queries, queries)):
+                if old is not None and (new is None or not new.ids):
+                    return None
             regions.append(replace(region, keys=keys, queries=queries))
         return replace(content, regions=tuple(regions))
 
@@ -362,7 +371,7 @@ class Reader:
                 kept = [
                     region if region.queries is None or region.queries.ids in left else replace(region, queries=None)
                     for region in regions
-                    if region.keys.ids in left
+                    if region.keys is None or region.keys.ids in left
                 ]
                 whole = kept and (step.op == "gather" or all(axis.ids in left for one in regions for axis in one.axes))
                 return replace(content, regions=tuple(kept)) if whole else None
@@ -397,7 +406,9 @@ _FOLLOWED = _MOVES | {
     "logical_not", "bitwise_not", "neg", "bitwise_and", "logical_and", "mul", "bitwise_or", "logical_or", "maximum", "add",
     "sub", "pad", "gather",
 }  # fmt: skip
-_FLOATS = frozenset({"softmax", "matmul", "layer", "norm", "dropout", "embedding", "normalize", "exp", "tanh", "sigmoid"})
+_FLOATS = frozenset(
+    {"softmax", "matmul", "layer", "norm", "dropout", "embedding", "normalize", "exp", "tanh", "sigmoid"}
+)
 ORDER: dict[str, Callable[[float, float], bool]] = {
     "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
@@ -425,7 +436,11 @@ def mapped(content: Mask | Constant, by: Callable[[float], float], dtype: str | 
     seen, hidden = float(by(content.seen)), float(by(content.hidden))
     if math.isnan(seen) or math.isnan(hidden):
         return None
-    return Constant(seen, kind) if seen == hidden and content.exact else replace(content, seen=seen, hidden=hidden, dtype=kind)
+    return (
+        Constant(seen, kind)
+        if seen == hidden and content.exact
+        else replace(content, seen=seen, hidden=hidden, dtype=kind)
+    )
 
 
 def _cast(content: Mask | Constant, dtype: str | None) -> Content | None:
@@ -487,9 +502,11 @@ def _sliced(content: Content | None, axes: tuple[tuple[Axis, Axis, Dim | None], 
     for region in content.regions:
         for before, after, start in axes:
             moved = None if start is None or region.diagonal is None else region.diagonal
-            if region.keys.ids == before.ids:
+            if region.keys is not None and region.keys.ids == before.ids:
                 region = replace(region, keys=after, diagonal=None if moved is None or start is None else moved - start)
             elif region.queries is not None and region.queries.ids == before.ids:
-                region = replace(region, queries=after, diagonal=None if moved is None or start is None else moved + start)
+                region = replace(
+                    region, queries=after, diagonal=None if moved is None or start is None else moved + start
+                )
         regions.append(region)
     return replace(content, regions=tuple(regions))

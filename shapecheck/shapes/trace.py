@@ -191,7 +191,9 @@ class Trace:
     by_flag: bool = False  # a flag or a mode that is given to forward decides which way it goes
     discarded: tuple[Discarded, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
-    changed: Mapping[int, int] = field(default_factory=dict)  # step → the step before which its result was changed in place
+    changed: Mapping[int, int] = field(
+        default_factory=dict
+    )  # step → the step before which its result was changed in place
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
     siblings: Callable[[], tuple[Trace, ...]] = tuple  # the other paths of the same class
 

@@ -173,8 +173,10 @@ def _of_number(call: Call, name: str, scalar: Any, *, swapped: bool) -> Detail |
 
 def _order(call: Call) -> str | None:
     """The sign that a comparison is written with; None for any other op."""
-    sign = call.kwargs.get("sign")
-    return sign.value if isinstance(sign, Const) and call.name == "compare" else making.ORDERS.get(call.name)
+    match call.name, call.kwargs.get("sign"):
+        case "compare", Const(str(sign)):
+            return sign
+    return making.ORDERS.get(call.name)
 
 
 def _operand(call: Call, value: Any) -> Tensor | None:
