@@ -257,7 +257,7 @@ class Trace:
     @cached_property
     def masks(self) -> Reader:
         """What is known of the values of masks."""
-        from shapecheck.shapes.masks import Reader
+        from shapecheck.shapes.reader import Reader
 
         return Reader(self)
 
@@ -281,4 +281,4 @@ if TYPE_CHECKING:
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join
     from shapecheck.shapes.maskings import Masking
-    from shapecheck.shapes.masks import Reader
+    from shapecheck.shapes.reader import Reader

@@ -9,7 +9,7 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.making import BOOL
-from shapecheck.shapes.masks import Reader
+from shapecheck.shapes.reader import Reader
 from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Origin, Shape
 from shapecheck.shapes.trace import Tensor

@@ -8,7 +8,7 @@ from shapecheck.shapes.shape import Axis, Origin, Row, Shape
 from shapecheck.static.ops import TENSOR_METHODS, Call, Lost, making, op
 from shapecheck.static.ops.elementwise import in_order, run_broadcast
 from shapecheck.static.ops.reshape import sizes_given
-from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
+from shapecheck.static.values import FALSE, NONE, Const, Num, Seq, Unknown, Value, number
 
 _FILLED = ("zeros", "ones", "empty", "randn", "rand", "full", "randint", "FloatTensor", "Tensor", "LongTensor", "new_zeros",
            "new_ones", "new_empty", "new_full")  # fmt: skip
@@ -112,7 +112,10 @@ def parameter(call: Call) -> Value:
         for entry in shape.entries
     )  # fmt: skip
     result = Shape(entries)
-    return call.emit([], result, op="parameter", origin=Origin.PARAMETER, memory=in_order(call.run, result))
+    held = call.name.endswith("Buffer") or call.kwargs.get("requires_grad") == FALSE  # then it stays as it was made
+    return call.emit(
+        [tensor] if held else [], result, op="parameter", origin=Origin.PARAMETER, memory=in_order(call.run, result)
+    )
 
 
 @op("meshgrid")

@@ -50,7 +50,7 @@ def cast(call: Call) -> Value:
 def unary(call: Call) -> Value:
     tensor = call.tensor(0, "input", "x")
     origin = tensor.origin if call.name in ("triu", "tril", "fill", "zero", "normal", "uniform") else Origin.OTHER
-    detail = making.triangle(call) if call.name in ("triu", "tril") else None
+    detail = making.of_unary(call)
     return call.emit([tensor], tensor.shape, detail, memory=tensor.memory, origin=origin)
 
 
@@ -241,6 +241,10 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
             if _lined_up(other) and len(one.entries) <= len(other.entries):
                 one = run.ranked(one, len(other.entries))
                 return _pairwise(run, one.entries, other.entries)
+            if _asks_for_one_axis(one, other):
+                one = run.ranked(one, len(one.entries) - 1)
+                run.facts.assumed.add(row.key)
+                return _pairwise(run, one.entries, other.entries)
             behind = len(one.entries) - 1 - one.entries.index(row)
             if len(other.entries) <= behind:
                 return _pairwise(run, one.entries, other.entries)
@@ -248,7 +252,7 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 row.given and len(other.entries) < USUAL and _is_learnt(other)
             ):  # features scaled: the input has them, too
                 return _pairwise(run, run.back(one, -len(other.entries)).entries, other.entries)
-            if not any(
+            if len(one.entries) <= len(other.entries) + 1 and not any(
                 isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]
             ):
                 shape, clash = _pairwise(run, other.entries, one.entries[one.entries.index(row) + 1 :])
@@ -258,6 +262,14 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
     if len(a.entries) != len(b.entries):
         return _unless_one(run, a if len(a.entries) > len(b.entries) else b), None
     return (_unless_one(run, a), None) if run.assume else (None, None)
+
+
+def _asks_for_one_axis(shape: Shape, other: Shape) -> bool:
+    """`arange(n) < lengths.unsqueeze(1)`: the axis of 1 is for the only one that the other has."""
+    if len(other.entries) != 1 or len(shape.entries) < 3 or not isinstance(shape.entries[-1], Row):
+        return False
+    before = shape.entries[-2]
+    return isinstance(before, Axis) and before.is_one
 
 
 def _is_learnt(shape: Shape) -> bool:

@@ -91,6 +91,15 @@ def triangle(call: Call) -> Triangle:
     return Triangle(call.name == "triu", number(diagonal) if isinstance(diagonal, Num | Unknown) else None)
 
 
+def of_unary(call: Call) -> Triangle | Filled | None:
+    match call.name:
+        case "triu" | "tril":
+            return triangle(call)
+        case "fill" | "zero":
+            return Filled(plain(call.get(1, "value")) if call.name == "fill" else 0.0, None)
+    return None
+
+
 def offset(name: str, scalar: Any, *, swapped: bool) -> Offset | None:
     """`x + 1`, `x - 1`, `1 - x`."""
     value, size = plain(scalar), _size(scalar)
