@@ -45,7 +45,8 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.triu.html
 
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Severity
+from shapecheck.rule import Draft, Rewrite, Severity
+from shapecheck.shapes.making import Triangle
 from shapecheck.shapes.maskings import Masking, Way
 from shapecheck.shapes.masks import Marks
 from shapecheck.shapes.trace import Trace
@@ -66,7 +67,28 @@ def check(trace: Trace) -> Iterator[Draft]:
                 help="`triu(…, diagonal=1)` for what is hidden, `tril(…)` for what is seen",
                 step=masking.step.index,
                 spoils=False,
+                fix=_moved(trace, masking, off),
             )
+
+
+def _moved(trace: Trace, masking: Masking, off: int) -> Rewrite | None:
+    """The triangle with its diagonal where it belongs, where a single one made the mask."""
+    steps = [trace.steps[index] for index in trace.ancestors(trace.maker(masking.mask))] if masking.mask else []
+    made = [(step, step.detail) for step in steps if isinstance(step.detail, Triangle)]
+    if len(made) != 1:
+        return None
+    ((step, kept),) = made
+    value = kept.diagonal.value if kept.diagonal is not None else None
+    if value is None or value - kept.upper != off:  # turned over since
+        return None
+    if kept.at is not None:
+        return Rewrite("move the diagonal", ((kept.at, str(value - off)),), safe=False)
+    call = step.place.code.removesuffix(")")
+    return Rewrite(
+        "move the diagonal",
+        ((step.place, f"{call}{'' if call.endswith('(') else ', '}diagonal={value - off})"),),
+        safe=False,
+    )
 
 
 def _off(masking: Masking) -> int | None:

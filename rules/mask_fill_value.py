@@ -42,7 +42,7 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill
 
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Severity
+from shapecheck.rule import Draft, Rewrite, Severity
 from shapecheck.shapes.maskings import STRONG, Masking, Way
 from shapecheck.shapes.trace import Trace
 
@@ -61,7 +61,13 @@ def check(trace: Trace) -> Iterator[Draft]:
                 help='fill with `float("-inf")`',
                 step=masking.step.index,
                 spoils=False,
+                fix=_lowest(masking),
             )
+
+
+def _lowest(masking: Masking) -> Rewrite | None:
+    place = masking.fill_at
+    return Rewrite("fill with minus infinity", ((place, 'float("-inf")'),), safe=True) if place is not None else None
 
 
 def _weak(masking: Masking) -> float | None:

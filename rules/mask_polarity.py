@@ -40,9 +40,11 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scal
 https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
 """
 
+import re
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Severity
+from shapecheck.rule import Draft, Rewrite, Severity
+from shapecheck.shapes.making import BOOL
 from shapecheck.shapes.maskings import Masking, Way
 from shapecheck.shapes.masks import Marks
 from shapecheck.shapes.trace import Trace
@@ -61,7 +63,19 @@ def check(trace: Trace) -> Iterator[Draft]:
                 help="add the mask's negative" if masking.way is Way.ADDED else "`~mask`",
                 step=masking.step.index,
                 spoils=False,
+                fix=_negated(masking),
             )
+
+
+def _negated(masking: Masking) -> Rewrite | None:
+    """The mask's complement where it is given: unsafe, since the one who made it may have meant another taker."""
+    place, made = masking.mask_at, masking.made
+    if place is None or made is None or made.dtype != BOOL:
+        return None
+    text = place.code
+    simple = re.fullmatch(r"[\w.]+", text) is not None
+    negated = text[1:] if re.fullmatch(r"~[\w.]+", text) else f"~{text}" if simple else f"~({text})"
+    return Rewrite("take the mask's complement", ((place, negated),), safe=False)
 
 
 def _taken(masking: Masking) -> str:

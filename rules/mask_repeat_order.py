@@ -30,9 +30,10 @@ Repeat each sample's:
 PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
 """
 
+import re
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Severity
+from shapecheck.rule import Draft, Rewrite, Severity
 from shapecheck.shapes.maskings import Masking
 from shapecheck.shapes.shape import Axis, Origin
 from shapecheck.shapes.trace import Trace
@@ -52,7 +53,17 @@ def check(trace: Trace) -> Iterator[Draft]:
                 help=f"`repeat_interleave({heads}, dim=0)`",
                 step=masking.step.index,
                 spoils=False,
+                fix=_interleaved(trace, masking),
             )
+
+
+def _interleaved(trace: Trace, masking: Masking) -> Rewrite | None:
+    step = trace.maker(masking.mask) if masking.mask is not None else masking.step
+    written = re.fullmatch(r"(?s)(.+)\.repeat\((.+), 1, 1\)", step.place.code)
+    if step.op != "repeat" or written is None or len(trace.users(step)) > 1:
+        return None
+    repaired = f"{written[1]}.repeat_interleave({written[2]}, dim=0)"
+    return Rewrite("repeat each sample's mask", ((step.place, repaired),), safe=True)
 
 
 def _repeated(trace: Trace, masking: Masking) -> Axis | None:

@@ -40,9 +40,10 @@ Lay it along the keys:
 PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
 """
 
+import re
 from collections.abc import Iterator
 
-from shapecheck.rule import Draft, Severity
+from shapecheck.rule import Draft, Rewrite, Severity
 from shapecheck.shapes.maskings import Falls, Masking, Way
 from shapecheck.shapes.masks import Marks
 from shapecheck.shapes.trace import Trace
@@ -58,11 +59,12 @@ def check(trace: Trace) -> Iterator[Draft]:
         if all(_is_causal(one) for one in others):
             yield Draft(
                 masking.step.place,
-                f"the mask {trace.shape(masking.mask)} falls on the queries of {_scores(trace, masking)}, and hides no key",
+                f"the mask {trace.shape(masking.mask)} falls on the queries of {_taker(trace, masking)}, and hides no key",
                 outcome="silent: every query sees the padding, and rows of padding are filled with one number",
                 help="`mask[:, None, None, :]`",
                 step=masking.step.index,
                 spoils=False,
+                fix=_turned(trace, masking),
             )
 
 
@@ -80,5 +82,14 @@ def _is_causal(masking: Masking) -> bool:
     return made is not None and all(region.marks is Marks.CAUSAL for region in made.regions)
 
 
-def _scores(trace: Trace, masking: Masking) -> str:
-    return str(trace.shape(masking.step.operands[0]))
+def _taker(trace: Trace, masking: Masking) -> str:
+    return masking.taker or str(trace.shape(masking.step.operands[0]))
+
+
+def _turned(trace: Trace, masking: Masking) -> Rewrite | None:
+    """`mask[:, None, :, None]` laid along the keys, where it is taken once."""
+    step = trace.maker(masking.mask) if masking.mask is not None else masking.step
+    written = re.fullmatch(r"(?s)(.+)\[:, None, :, None\]", step.place.code)
+    if step.op != "index" or written is None or step.place != masking.mask_at:
+        return None
+    return Rewrite("lay the mask along the keys", ((step.place, f"{written[1]}[:, None, None, :]"),), safe=False)

@@ -12,7 +12,7 @@ from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.trace import Tensor
+    from shapecheck.shapes.trace import Place, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Applied:
     ratio: Dim | None = None
     weak: bool = False  # the clash is of two arguments that callers may give the same value
     trained: bool = True  # False for a layer that forward itself makes, anew at each call
-    masks: tuple[Tensor, ...] = ()  # that nn.MultiheadAttention, or a layer made of it, was given
+    masks: tuple[tuple[Tensor, Place | None], ...] = ()  # that nn.MultiheadAttention, or its like, was given, and where
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class Sdpa:
     dropout: str | None = None  # the share of the weights that it drops outside of training, where it surely drops some
     grouped: bool = False  # queries of several heads in a row share the keys and values of one: enable_gqa
     mask: Tensor | None = None
+    mask_at: Place | None = None  # where it is written
     causal: bool = False  # is_causal, where it is surely True
     masked: bool = False  # a mask was surely given
 

@@ -13,7 +13,7 @@ from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.shape import Axis
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.trace import Tensor
+    from shapecheck.shapes.trace import Place, Tensor
 
 BOOL, FLOAT, INT = "bool", "float", "int"  # dtypes, as far as a mask's takers tell them apart
 SAME = "same"  # the dtype that the operand has
@@ -36,10 +36,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Triangle:
-    """triu or tril: what is kept, and from or up to which diagonal (None: not known)."""
+    """triu or tril: what is kept, and from or up to which diagonal (None: not known), and where that is written."""
 
     upper: bool
     diagonal: Dim | None
+    at: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,11 @@ class Converted:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """masked_fill: what is put where the mask, the second operand, is True."""
+    """masked_fill: what is put where the mask, the second operand, is True; and where both are written."""
 
     value: float | Tensor | None
+    mask_at: Place | None = None
+    value_at: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from shapecheck.shapes.masks import Marks, Mask, Region, triangle
 from shapecheck.shapes.shape import Axis, Shape
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.trace import Step, Tensor, Trace
+    from shapecheck.shapes.trace import Place, Step, Tensor, Trace
 
 
 class Way(enum.Enum):
@@ -55,6 +55,8 @@ class Masking:
     taker: str = ""
     square: bool = False  # as many queries as keys
     from_scores: bool = False  # the mask is made of the scores themselves
+    mask_at: Place | None = None  # where the mask is written
+    fill_at: Place | None = None
 
     @property
     def wrong_way_round(self) -> bool:
@@ -116,27 +118,33 @@ def _of_kernel(trace: Trace, attention: Attention) -> Iterator[Masking]:
     queries, keys = (shape.at(-2) if shape is not None else None for shape in shapes)
     dtype = trace.masks.dtype(detail.mask, step.index)
     way = {BOOL: Way.KEEPS, FLOAT: Way.ADDED}.get(dtype or "")
-    yield _given(trace, step, detail.mask, way, (keys, queries), "scaled_dot_product_attention")
+    yield _given(trace, step, (detail.mask, detail.mask_at), way, (keys, queries), "scaled_dot_product_attention")
 
 
 def _of_layer(trace: Trace, step: Step, detail: Applied) -> Iterator[Masking]:
     """The masks of nn.MultiheadAttention and of what is built of it: True hides, a float is added."""
     for mask in detail.masks:
-        dtype = trace.masks.dtype(mask, step.index)
+        dtype = trace.masks.dtype(mask[0], step.index)
         way = {BOOL: Way.HIDES, FLOAT: Way.ADDED}.get(dtype or "")
         yield _given(trace, step, mask, way, (None, None), f"nn.{detail.layer}")
 
 
 def _given(
-    trace: Trace, step: Step, mask: Tensor, way: Way | None, axes: tuple[Axis | None, Axis | None], taker: str
+    trace: Trace,
+    step: Step,
+    given: tuple[Tensor, Place | None],
+    way: Way | None,
+    axes: tuple[Axis | None, Axis | None],
+    taker: str,
 ) -> Masking:
     """A mask that something takes as [..., queries, keys]."""
+    mask, place = given
     made = trace.masks.mask(mask, step.index)
     shape = trace.shape(mask)
     keys, queries = axes
     square = keys is not None and queries is not None and trace.facts.same(keys.size, queries.size)
     oriented = _oriented(made, shape, 1, 2) if made is not None else None
-    return Masking(step, step, mask, oriented, way, None, True, _falls(shape, 1, 2), taker, square)
+    return Masking(step, step, mask, oriented, way, None, True, _falls(shape, 1, 2), taker, square, mask_at=place)
 
 
 # -- written out --------------------------------------------------------------------------------------------------------
@@ -218,7 +226,8 @@ def _met(
     square = keys is not None and queries is not None and trace.facts.same(keys.size, queries.size)
     own = attention.scores.index if attention.scores is not None else -1
     from_scores = mask is not None and _holds(trace, mask, own)
-    yield Masking(attention.softmax, step, mask, made, way, fill, before, falls, "", square, from_scores)
+    places_ = (step.detail.mask_at, step.detail.value_at) if isinstance(step.detail, Put) else (None, None)
+    yield Masking(attention.softmax, step, mask, made, way, fill, before, falls, "", square, from_scores, *places_)
 
 
 def _taken(trace: Trace, step: Step, scores: Tensor) -> tuple[Tensor | None, Way, float | None] | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
 from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
-from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.ops import Call, Lost, making, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.features import dim_of, mismatch
 from shapecheck.static.ops.layers import SIGNATURES, layer
 from shapecheck.static.ops.matmul import agree, differ, share_batch
 from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
+
+if TYPE_CHECKING:
+    from shapecheck.shapes.trace import Place
 
 SIGNATURES["MultiheadAttention"] = (
     "embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim", "batch_first",
@@ -41,6 +47,7 @@ def kernel(call: Call, layout: str) -> Value:
     mask = call.get(3, "attn_mask") if layout == "b h t d" else None
     detail = Sdpa(
         layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped, given(call, mask),
+        making.written(call, 3, "attn_mask"),
         call.get(5 if layout == "b h t d" else 6, "is_causal", call.kwargs.get("causal")) == TRUE, surely_given(call, mask),
     )  # fmt: skip
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
@@ -132,6 +139,14 @@ def functional_attention(call: Call) -> Value:
 _MASKS = (("key_padding_mask", 3), ("attn_mask", 5))
 
 
+def masks_given(call: Call, names: Iterable[tuple[str, int]]) -> Iterator[tuple[Tensor, Place | None]]:
+    """The masks among a layer's arguments, and where they are written."""
+    for name, place in names:
+        mask = given(call, call.get(place, name))
+        if mask is not None:
+            yield mask, making.written(call, place, name)
+
+
 @layer("MultiheadAttention")
 def multihead(call: Call, layer_: Layer) -> Value:
     """nn.MultiheadAttention: (seq, batch, embed) unless batch_first."""
@@ -156,7 +171,7 @@ def multihead(call: Call, layer_: Layer) -> Value:
         )
     if takes is not None and shape.position(-1) is not None:
         shape = shape.put(len(shape.entries) - 1, call.axis(takes, Origin.LAYER))
-    masks = tuple(mask for name, place in _MASKS if (mask := given(call, call.get(place, name))) is not None)
+    masks = tuple(masks_given(call, _MASKS))
     detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, None, masks=masks)
     step = run.step("mha", call.node, [query, key, value], [shape, weights], detail)
     need = call.get(4, "need_weights")

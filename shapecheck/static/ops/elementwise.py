@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.details import Meeting, Scaled
 from shapecheck.shapes.dim import Dim, Kind
-from shapecheck.shapes.making import Compared, Put
+from shapecheck.shapes.making import Compared
 from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
@@ -103,9 +103,7 @@ def masked_fill(call: Call) -> Value:
     mask = call.run.tensor(call.get(1, "mask"), call.node) if call.get(1, "mask") is not None else None
     operands = [tensor] if mask is None else [tensor, mask]
     shape, clash = run_broadcast(call, tensor, mask) if mask is not None else (tensor.shape, None)
-    value = call.get(2, "value")
-    put = Put(value if isinstance(value, Tensor) else making.plain(value))
-    return call.emit(operands, shape, _meeting(call, clash) or put, memory=tensor.memory)
+    return call.emit(operands, shape, _meeting(call, clash) or making.put(call), memory=tensor.memory)
 
 
 @op("where")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from shapecheck.shapes.dim import Dim
-from shapecheck.shapes.making import BOOL, FLOAT, INT, SAME, Choice, Compared, Converted, Filled, Offset, Triangle
+from shapecheck.shapes.making import BOOL, FLOAT, INT, SAME, Choice, Compared, Converted, Filled, Offset, Put, Triangle
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.values import Const, External, Many, Num, Real, Seq, Unknown, number
 
 if TYPE_CHECKING:
+    from shapecheck.shapes.trace import Place
     from shapecheck.static.ops import Call
 
 _DTYPES = {
@@ -86,9 +87,30 @@ def _is_device(value: Any) -> bool:
     return False
 
 
+def written(call: Call, index: int, name: str) -> Place | None:
+    """Where an argument of an op stands in the source; `index` counts the tensor that a method belongs to."""
+    arguments = call.node.args if isinstance(call.node, cst.Call) else ()
+    plain_ones = [argument.value for argument in arguments if argument.keyword is None and not argument.star]
+    for argument in arguments:
+        if argument.keyword is not None and argument.keyword.value == name:
+            return call.run.place(argument.value)
+        if argument.star:
+            return None
+    own = index - (len(call.args) - len(plain_ones))
+    return call.run.place(plain_ones[own]) if 0 <= own < len(plain_ones) else None
+
+
 def triangle(call: Call) -> Triangle:
-    diagonal = call.get(1, "diagonal", call.kwargs.get("k", Num(ZERO)))
-    return Triangle(call.name == "triu", number(diagonal) if isinstance(diagonal, Num | Unknown) else None)
+    diagonal = call.get(1, "diagonal", Num(ZERO))
+    known = number(diagonal) if isinstance(diagonal, Num | Unknown) else None
+    return Triangle(call.name == "triu", known, written(call, 1, "diagonal"))
+
+
+def put(call: Call) -> Put:
+    """masked_fill."""
+    value = call.get(2, "value")
+    filled_with = value if isinstance(value, Tensor) else plain(value)
+    return Put(filled_with, written(call, 1, "mask"), written(call, 2, "value"))
 
 
 def of_unary(call: Call) -> Triangle | Filled | None:

@@ -9,7 +9,7 @@ from shapecheck.shapes.dim import ONE
 from shapecheck.shapes.making import FLOAT, Filled, Triangle
 from shapecheck.shapes.shape import Origin, Shape
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.attention import given
+from shapecheck.static.ops.attention import masks_given
 from shapecheck.static.ops.layers import SIGNATURES, layer
 from shapecheck.static.values import NONE, Layer, Value, number
 
@@ -31,9 +31,9 @@ def transformed(call: Call, layer_: Layer) -> Value:
     """https://docs.pytorch.org/docs/stable/nn.html#transformer-layers"""
     names = _FORWARD[layer_.type]
     inputs = [call.tensor(place, name) for place, name in enumerate(names) if not name.endswith("mask")]
-    masks = [given(call, call.get(place, name)) for place, name in enumerate(names) if name.endswith("mask")]
+    masks = masks_given(call, [(name, place) for place, name in enumerate(names) if name.endswith("mask")])
     result = inputs[1] if layer_.type == "Transformer" else inputs[0]
-    detail = Applied(layer_.type, layer_.name, None, None, masks=tuple(mask for mask in masks if mask is not None))
+    detail = Applied(layer_.type, layer_.name, None, None, masks=tuple(masks))
     return call.emit(inputs, result.shape, detail, op="layer")
 
 
