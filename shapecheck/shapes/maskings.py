@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from shapecheck.shapes.attention import Attention, has_product
 from shapecheck.shapes.details import Applied, Contraction, Sdpa, Softmax
-from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.making import BOOL, FLOAT, Choice, Put, Triangle
 from shapecheck.shapes.masks import Marks, Mask, Region, triangle
 from shapecheck.shapes.shape import Axis, Shape
@@ -62,7 +61,7 @@ class Masking:
     def wrong_way_round(self) -> bool:
         """Whether what is surely to be hidden is kept, and what is to be seen hidden."""
         made = self.made
-        if made is None or not all(map(_is_sure, made.regions)):
+        if made is None or not made.sure:
             return False
         match self.way:
             case Way.HIDES:
@@ -90,14 +89,6 @@ class Masking:
 
 
 STRONG = 5.0  # scores that are lowered by as much, or more, count as hidden: e**-5 is less than a hundredth
-
-
-def _is_sure(region: Region) -> bool:
-    """Whether the other side of a region is no sensible thing to see: only what comes later, only padding."""
-    if region.marks is Marks.CAUSAL:
-        diagonal = region.diagonal.value if region.diagonal is not None else None
-        return diagonal is not None and diagonal >= 0
-    return region.marks is Marks.PADDING
 
 
 def maskings(trace: Trace) -> Iterator[Masking]:
@@ -289,9 +280,7 @@ def _oriented(made: Mask, shape: Shape | None, keys: int, queries: int | None) -
             continue
         other = _place(shape, region.queries) if shape is not None else None
         if (own, other) == (queries, keys):
-            flipped = True
-            after = None if region.diagonal is None else -region.diagonal - Dim.of(1)
-            region = replace(region, keys=region.queries, queries=region.keys, diagonal=after)
+            flipped, region = True, region.turned
         elif (own, other) != (keys, queries):
             return None
         regions.append(region)

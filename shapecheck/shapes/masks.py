@@ -40,6 +40,20 @@ class Region:
     diagonal: Dim | None = None
 
     @property
+    def sure(self) -> bool:
+        """Whether the other side is no sensible thing to see: only what comes later, only padding."""
+        if self.marks is Marks.CAUSAL:
+            value = self.diagonal.value if self.diagonal is not None else None
+            return value is not None and value >= 0
+        return self.marks is Marks.PADDING
+
+    @property
+    def turned(self) -> Region:
+        """The other side with queries for keys: `mask.T`."""
+        diagonal = None if self.diagonal is None else -self.diagonal - ONE
+        return replace(self, keys=self.queries, queries=self.keys, diagonal=diagonal)
+
+    @property
     def axes(self) -> tuple[Axis, ...]:
         return tuple(axis for axis in (self.keys, self.queries) if axis is not None)
 
@@ -66,6 +80,10 @@ class Mask:
     def hides(self) -> bool:
         """Whether 1, or True, means to be hidden."""
         return (self.seen, self.hidden) == (0, 1)
+
+    @property
+    def sure(self) -> bool:
+        return any(region.sure for region in self.regions)
 
     @property
     def is_zero_one(self) -> bool:

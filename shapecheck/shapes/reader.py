@@ -243,6 +243,8 @@ class Reader:
         masks = [
             self._on_result(one, step, place) if isinstance(one, Mask) else one for place, one in enumerate(operands)
         ]
+        if isinstance(masks[0], Mask) and isinstance(masks[1], Mask):
+            masks[1] = _like(masks[1], masks[0])
         match masks:
             case [Mask() as mask, Constant(value)] | [Constant(value), Mask() as mask] if step.op == "mul":
                 return mapped(mask, lambda one: one * value)
@@ -253,6 +255,9 @@ class Reader:
                 narrows = left.keeps is (step.op in ("bitwise_and", "logical_and", "mul"))
                 regions = left.regions + tuple(one for one in right.regions if one not in left.regions)
                 return replace(left, regions=regions, exact=left.exact and right.exact and narrows, dtype=left.dtype)
+            case [Mask() as left, Mask() as right] if left.is_zero_one and right.is_zero_one:
+                sure = [one for one in (left, right) if one.sure]  # the other one may be a window
+                return replace(sure[0], exact=False) if len(sure) == 1 else None
             case [Mask() as mask, None] | [None, Mask() as mask] if not strict and mask.is_zero_one:
                 return replace(mask, exact=False)
         return None
@@ -343,3 +348,14 @@ class Reader:
             other.op == "embedding" and other.operands and self._source(other.operands[0]) is source
             for other in self.trace.steps
         )
+
+
+def _like(mask: Mask, other: Mask) -> Mask:
+    """A causal mask with the axes for keys and queries that another has, where it has them the other way round."""
+    match mask.regions, other.regions:
+        case [Region(queries=Axis()) as one], [Region(queries=Axis()) as two] if (one.keys, one.queries) == (
+            two.queries,
+            two.keys,
+        ):
+            return replace(mask, seen=mask.hidden, hidden=mask.seen, regions=(one.turned,))
+    return mask

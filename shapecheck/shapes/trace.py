@@ -193,7 +193,7 @@ class Trace:
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
     changed: Mapping[int, int] = field(
         default_factory=dict
-    )  # step → the step before which its result was changed in place
+    )  # step → the last step before its result was changed in place
     owners: Callable[[], tuple[Trace, ...]] = tuple  # traces of the classes that build this one, it being inlined
     siblings: Callable[[], tuple[Trace, ...]] = tuple  # the other paths of the same class
 

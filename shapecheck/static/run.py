@@ -74,7 +74,7 @@ class Run:
     bound: list[Bound] = field(default_factory=list)
     divisions: list[Division] = field(default_factory=list)
     discarded: list[Discarded] = field(default_factory=list)
-    changed: dict[int, int] = field(default_factory=dict)  # step → the step after which its result was changed in place
+    changed: dict[int, int] = field(default_factory=dict)  # step → the last step before its result was changed in place
     trying: int = 0  # inside how many bodies of try
     decisions: dict[object, bool] = field(default_factory=dict)
     asked: list[object] = field(default_factory=list)  # the decisions that were looked at, in order

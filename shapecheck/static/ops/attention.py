@@ -48,7 +48,8 @@ def kernel(call: Call, layout: str) -> Value:
     detail = Sdpa(
         layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped, given(call, mask),
         making.written(call, 3, "attn_mask"),
-        call.get(5 if layout == "b h t d" else 6, "is_causal", call.kwargs.get("causal")) == TRUE, surely_given(call, mask),
+        surely_true(call, call.get(5 if layout == "b h t d" else 6, "is_causal", call.kwargs.get("causal"))),
+        surely_given(call, mask),
     )  # fmt: skip
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
@@ -78,6 +79,13 @@ def given(call: Call, value: Value | None) -> Tensor | None:
         case Unknown() if value.tensor is not None or value.key in call.run.inputs:
             return call.run.tensor(value, call.node)
     return None
+
+
+def surely_true(call: Call, value: Value | None) -> bool:
+    """Whether a flag is True on this path: written down, or decided by an `if` before."""
+    if isinstance(value, Unknown):
+        return value.flag and call.run.decisions.get(("truth", value.key)) is True
+    return value == TRUE
 
 
 def surely_given(call: Call, value: Value | None) -> bool:

@@ -210,6 +210,9 @@ def run_broadcast(call: Call, a: Tensor, b: Tensor) -> tuple[Shape, tuple[Axis, 
 
 def _told_apart(run: Run, shape: Shape) -> Shape:
     """`i[None, :] > i[:, None]` is [t, t]: one axis may not be there twice, or rows and columns can't be told apart."""
+    ids = [entry.ids for entry in shape.entries if isinstance(entry, Axis) and entry.factors]
+    if len(set(ids)) == len(ids):
+        return shape
     seen: set[frozenset[object]] = set()
     for place, entry in enumerate(shape.entries):
         if isinstance(entry, Axis) and entry.factors:
