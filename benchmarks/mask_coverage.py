@@ -34,7 +34,7 @@ class Count:
     masked: set[object] = field(default_factory=set)  # those that a mask meets
     known: set[object] = field(default_factory=set)  # … of known making
     causal: set[object] = field(default_factory=set)  # kernels with is_causal
-    sources: Counter[str] = field(default_factory=Counter)
+    origins: dict[object, str] = field(default_factory=dict)  # attention → what a mask of unknown making comes from
     failures: list[str] = field(default_factory=list)
 
     def add(self, other: "Count") -> None:
@@ -42,8 +42,13 @@ class Count:
         self.masked |= other.masked
         self.known |= other.known
         self.causal |= other.causal
-        self.sources += other.sources
+        self.origins |= other.origins
         self.failures += other.failures
+
+    @property
+    def sources(self) -> Counter[str]:
+        """What the masks come from of attentions that no known one meets."""
+        return Counter(origin for place, origin in self.origins.items() if place not in self.known)
 
 
 def measure(library: Library) -> Count:
@@ -67,13 +72,7 @@ def measure_file(path: Path) -> Count:
                 _count(count, trace)
     except Exception as error:  # noqa: BLE001 (whatever it is, it is listed, and the other files are still counted)
         count.failures.append(f"{path}: {type(error).__name__}: {error}")
-    unknown = count.masked - count.known
-    count.sources = Counter(source for place, source in _sources.items() if place in unknown)
-    _sources.clear()
     return count
-
-
-_sources: dict[object, str] = {}
 
 
 def _count(count: Count, trace: Trace) -> None:
@@ -90,7 +89,7 @@ def _count(count: Count, trace: Trace) -> None:
         if masking.made is not None:
             count.known.add(_key(masking.softmax))
         else:
-            _sources[_key(masking.softmax)] = _source(trace, masking)
+            count.origins[_key(masking.softmax)] = _source(trace, masking)
 
 
 def _key(step: Step) -> tuple[str, str]:
