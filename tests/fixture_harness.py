@@ -137,7 +137,7 @@ def code_cells(path: Path) -> Iterator[tuple[int | None, str]]:
 
 def lint(paths: Sequence[Path]) -> dict[Path, list[dict[str, Any]]]:
     """The findings of `shapecheck check` for each of the files, from one run of the command line."""
-    command = [sys.executable, "-m", "shapecheck", "check", "--isolated", "--output-format", "json"]
+    command = [sys.executable, "-m", "shapecheck", "check", "--isolated", "--select", "ALL", "--output-format", "json"]
     done = subprocess.run([*command, *map(str, paths)], capture_output=True, encoding="utf-8", cwd=ROOT, check=False)
     assert done.returncode in (0, 1), f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert not done.stderr.strip(), done.stderr

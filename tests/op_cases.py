@@ -323,6 +323,9 @@ CASES: dict[str, list[Snippet]] = {
         snippet("F.one_hot(ids, n)", ids="* t", dtypes=IDS, device="cpu"),
         snippet("F.one_hot(ids, num_classes=9)", ids="* t", dtypes=IDS, device="cpu"),
     ],
+    "nn.Transformer.generate_square_subsequent_mask": [
+        snippet("nn.Transformer.generate_square_subsequent_mask(t)", x="t"),
+    ],
     "nn.Parameter": [snippet("nn.Parameter(torch.zeros(t, d))", x="t d")],
     "nn.parameter.Parameter": [snippet("torch.nn.parameter.Parameter(torch.zeros(t, d))", x="t d")],
     "Parameter": [snippet("Parameter(torch.zeros(1, t))", x="t", imports="from torch.nn import Parameter\n")],

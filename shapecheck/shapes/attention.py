@@ -25,7 +25,7 @@ MOVES = frozenset({
     "repeat", "repeat_interleave", "reverse",
 })  # fmt: skip
 MASKS = frozenset(
-    {"masked_fill", "where", "add", "sub", "mul", "div", "dropout", "clamp", "nan_to_num", "pad", "tril", "triu"}
+    {"masked_fill", "where", "add", "sub", "mul", "div", "dropout", "clamp", "nan_to_num", "pad", "tril", "triu", "put"}
 )
 UNARY = frozenset(
     {"relu", "gelu", "silu", "sigmoid", "tanh", "dropout", "norm", "normalize", "square", "sqrt", "abs", "neg"}
@@ -103,12 +103,12 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
             tensor = step.operands[0]
         elif step.op in ("mul", "div") and len(step.operands) == 2:
             scale = Scale(learnt=True)
-            inner = [operand for operand in step.operands if _has_product(trace, operand)]
+            inner = [operand for operand in step.operands if has_product(trace, operand)]
             if not inner:
                 return None
             tensor = inner[0]
-        elif step.op in ("add", "sub", "where", "masked_fill"):
-            inner = [operand for operand in step.operands if _has_product(trace, operand)]
+        elif step.op in ("add", "sub", "where", "masked_fill", "put"):
+            inner = [operand for operand in step.operands if has_product(trace, operand)]
             if not inner:
                 return None
             if len(inner) > 1:
@@ -118,11 +118,11 @@ def _to_product(trace: Trace, tensor: Tensor) -> tuple[Step, Scale, list[Step], 
             )
             tensor = inner[0]
         elif step.op == "cat":  # a learnt place to attend to beside the keys
-            inner = [operand for operand in step.operands if _has_product(trace, operand)]
+            inner = [operand for operand in step.operands if has_product(trace, operand)]
             if len(inner) != 1:
                 return None
             tensor = inner[0]
-        elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad"):
+        elif step.op in MOVES or step.op in ("dropout", "clamp", "nan_to_num", "pad", "tril", "triu"):
             tensor = step.operands[0]
         elif mixes_heads(step):
             scale = Scale(learnt=True)
@@ -152,15 +152,16 @@ def _caps(before: Step, after: Step) -> bool:
     return both.known and not both.learnt and not both.powers and both.coefficient == 1
 
 
-def _has_product(trace: Trace, tensor: Tensor, depth: int = 12) -> bool:
+def has_product(trace: Trace, tensor: Tensor, depth: int = 12) -> bool:
+    """Whether a tensor is, or comes from, a product of activations, moved and masked at most."""
     step = trace.maker(tensor)
     if step.op == "matmul":
         return all(operand.origin is not Origin.PARAMETER for operand in step.operands) or any(
-            _has_product(trace, operand, depth - 1) for operand in step.operands if depth
+            has_product(trace, operand, depth - 1) for operand in step.operands if depth
         )
     if not depth or (step.op not in MOVES | MASKS | {"cat"} and not mixes_heads(step)):
         return False
-    return any(_has_product(trace, operand, depth - 1) for operand in step.operands)
+    return any(has_product(trace, operand, depth - 1) for operand in step.operands)
 
 
 def mixes_heads(step: Step) -> bool:

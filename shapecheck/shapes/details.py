@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.making import Choice, Compared, Converted, Counted, Cut, Filled, Offset, Put, Triangle
 from shapecheck.shapes.reshape import Regrouping
 from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis
+
+if TYPE_CHECKING:
+    from shapecheck.shapes.trace import Place, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Applied:
     weak: bool = False  # the clash is of two arguments that callers may give the same value
     trained: bool = True  # False for a layer that forward itself makes, anew at each call
     batch_first: bool | None = None  # of layers that can be told so, where it is known
+    masks: tuple[tuple[Tensor, Place | None], ...] = ()  # that nn.MultiheadAttention, or its like, was given, and where
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,10 @@ class Sdpa:
     scale: Scale | None = None  # the scale that was passed
     dropout: str | None = None  # the share of the weights that it drops outside of training, where it surely drops some
     grouped: bool = False  # queries of several heads in a row share the keys and values of one: enable_gqa
+    mask: Tensor | None = None
+    mask_at: Place | None = None  # where it is written
+    causal: bool = False  # is_causal, where it is surely True
+    masked: bool = False  # a mask was surely given
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +112,5 @@ class Reduced:
     how: str
 
 
-Detail = Contraction | Reshape | Applied | Softmax | Meeting | Parted | Scaled | Sdpa | Joined | Reduced
+Making = Filled | Counted | Triangle | Compared | Offset | Converted | Put | Choice | Cut
+Detail = Contraction | Reshape | Applied | Softmax | Meeting | Parted | Scaled | Sdpa | Joined | Reduced | Making

@@ -7,7 +7,7 @@ shapes (which axes a product contracted, what a reshape regrouped, which axis a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -193,6 +193,9 @@ class Trace:
     remarks: tuple[Remark, ...] = ()
     annotated: tuple[Annotated, ...] = ()
     elsewhere: bool = False  # the class is named where it can't be followed: in a table of classes
+    changed: Mapping[int, int] = field(
+        default_factory=dict
+    )  # step → the last step before its result was changed in place
     # traces of the classes that build this one, it being inlined; followed further until one divides at a place, if one is given
     owners: Callable[..., tuple[Trace, ...]] = tuple
     builders: Callable[..., tuple[Trace, ...]] = tuple  # the same, but only as far as objects are built
@@ -299,6 +302,20 @@ class Trace:
         return tuple(claims(self))
 
     @cached_property
+    def masks(self) -> Reader:
+        """What is known of the values of masks."""
+        from shapecheck.shapes.reader import Reader
+
+        return Reader(self)
+
+    @cached_property
+    def maskings(self) -> tuple[Masking, ...]:
+        """Every mask that meets the scores or the weights of an attention."""
+        from shapecheck.shapes.maskings import maskings
+
+        return tuple(maskings(self))
+
+    @cached_property
     def joins(self) -> tuple[Join, ...]:
         """Every place where the heads of an attention are put together."""
         from shapecheck.shapes.joins import joins
@@ -313,5 +330,7 @@ if TYPE_CHECKING:
     from shapecheck.shapes.copies import Repeats
     from shapecheck.shapes.joins import Join
     from shapecheck.shapes.layout import Sign
+    from shapecheck.shapes.maskings import Masking
+    from shapecheck.shapes.reader import Reader
     from shapecheck.shapes.remarks import Remark
     from shapecheck.shapes.slices import Sliced

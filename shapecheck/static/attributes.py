@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import libcst as cst
 
 from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.making import BOOL
+from shapecheck.shapes.reader import Reader
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Origin, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import TENSOR_METHODS, apply
@@ -23,6 +27,7 @@ from shapecheck.static.values import (
     Layer,
     Method,
     Num,
+    Real,
     Seq,
     Super,
     Table,
@@ -38,6 +43,7 @@ _SHARED_METHODS = frozenset(
 )
 
 
+_CONSTANTS = {f"{module}.inf": Real(Scale(coefficient=inf)) for module in ("torch", "math", "numpy")}
 LAYER = "__layer__"  # the layer that an object of a class derived from one is
 
 
@@ -55,7 +61,8 @@ def attribute(run: Run, owner: Value, name: str, node: cst.CSTNode) -> Value:
         case Class():
             return _of_class(run, owner, name)
         case External(path):
-            return External(f"{path}.{name}")
+            known = _CONSTANTS.get(f"{path}.{name}")
+            return External(f"{path}.{name}") if known is None else known
         case Super(of=of, bound=bound):
             return _of_super(run, of, bound, name, node)
         case Seq(fields=fields) if name in fields:
@@ -76,6 +83,8 @@ def _of_tensor(run: Run, tensor: Tensor, name: str, node: cst.CSTNode) -> Value:
             return apply(run, name, node, [tensor], {})
         case "data" | "real" | "imag" | "grad":
             return tensor
+        case "dtype" if (kind := Reader(run).dtype(tensor, len(run.steps))) is not None:
+            return External("torch.bool") if kind == BOOL else Unknown(("about", name, kind, run.key(node)), name)
         case "dtype" | "device" | "layout" | "is_cuda" | "requires_grad" | "is_sparse" | "is_nested" | "itemsize":
             return Unknown(("about", name, run.key(node)), name)
     return Method(tensor, name)

@@ -301,6 +301,12 @@ def _found_package(
     return Unknown(key, name if isinstance(name, str) else "?", default=None, optional=True)
 
 
+def _finfo(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
+    """torch.finfo: what is said of float32 goes for every dtype, as far as large and small."""
+    numbers = {"min": -3.4e38, "max": 3.4e38, "eps": 1.2e-7, "tiny": 1.2e-38, "smallest_normal": 1.2e-38}
+    return Table({name: Real(Scale(coefficient=value)) for name, value in numbers.items()}, open=True)
+
+
 def _nothing(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     return NONE
 
@@ -314,5 +320,6 @@ BUILTINS: dict[str, Builtin] = {
     "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
     "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
     "os.getenv": _environment, "os.environ.get": _environment,
+    "torch.finfo": _finfo, "numpy.finfo": _finfo,
     "importlib.util.find_spec": _found_package, "collections.OrderedDict": _dict, "callable": reflection.is_callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
 }  # fmt: skip

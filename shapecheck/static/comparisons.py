@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.making import BOOL
+from shapecheck.static.ops.making import dtype_named
 from shapecheck.static.run import Run
 from shapecheck.static.values import MISSING, Cond, Const, External, Num, Real, Seq, Table, Unknown, Value, number
 
@@ -29,6 +31,10 @@ def equal(run: Run, left: Any, right: Any) -> bool | None:
     """Whether two values are the same, where that is known or was decided."""
     if isinstance(left, Const) and isinstance(right, Const):
         return bool(left.value == right.value)
+    if isinstance(left, External | Unknown) and isinstance(right, External | Unknown):
+        kinds = {dtype_named(left), dtype_named(right)}
+        if BOOL in kinds and None not in kinds:  # a bool is no float, and a float may be any of them
+            return len(kinds) == 1
     a, b = number(left), number(right)
     if isinstance(left, Const | Seq | Table) or isinstance(right, Const | Seq | Table) or a is None or b is None:
         return _decided_equal(run, left, right)

@@ -9,6 +9,7 @@ import libcst as cst
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static import comparisons
+from shapecheck.static.ops.making import dtype_named
 from shapecheck.static.run import Fork, Run
 from shapecheck.static.values import (
     FALSE,
@@ -56,6 +57,8 @@ def compare(run: Run, operator: cst.BaseCompOp, left: Value, right: Value, node:
             if isinstance(right, Const):
                 result = _is_none(left) if right.value is None else _same(run, left, right, node)
                 return _negated(result) if isinstance(operator, cst.IsNot) else result
+            if dtype_named(right) is not None:  # `mask.dtype is torch.bool`
+                return Cond("!=" if isinstance(operator, cst.IsNot) else "==", (left, right))
             return Cond("opaque", (run.key(node),))
         case cst.In() | cst.NotIn():
             result = _inside(run, left, right, node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -31,6 +32,7 @@ from shapecheck.static.values import (
     External,
     Function,
     Many,
+    Method,
     Num,
     Real,
     Seq,
@@ -279,10 +281,16 @@ def _comparison(run: Run, node: cst.Comparison, scope: Scope) -> Value:
         right = evaluate(run, target.comparator, scope)
         if not isinstance(target.operator, cst.Is | cst.IsNot | cst.In | cst.NotIn):
             if _was_a_tensor(run, left) or _was_a_tensor(run, right):
-                return apply(run, "compare", node, [left, right], {})
+                return apply(run, "compare", node, [left, right], {"sign": Const(_SIGNS.get(type(target.operator)))})
         results.append(conditions.compare(run, target.operator, left, right, node))
         left = right
     return results[0] if len(results) == 1 else Cond("and", tuple(results))
+
+
+_SIGNS = {
+    cst.Equal: "==", cst.NotEqual: "!=", cst.LessThan: "<", cst.LessThanEqual: "<=", cst.GreaterThan: ">",
+    cst.GreaterThanEqual: ">=",
+}  # fmt: skip
 
 
 def _was_a_tensor(run: Run, value: Value) -> bool:
@@ -393,10 +401,15 @@ def _call(run: Run, node: cst.Call, scope: Scope) -> Value:
         else:
             args.append(value)
     result = run.settled(call(run, function, args, kwargs, node, scope))
+    if isinstance(function, Method) and isinstance(function.owner, Tensor) and _IN_PLACE.fullmatch(function.name):
+        run.alter(function.owner)
     changed = _changed_in_place(node) if isinstance(result, Tensor) else None
     if changed in scope.names and isinstance(scope.names[changed], Tensor):
         scope.names[changed] = result
     return result
+
+
+_IN_PLACE = re.compile(r"(?!requires_grad|detach).*[a-z0-9]_")
 
 
 def _changed_in_place(node: cst.Call) -> str | None:

@@ -91,6 +91,7 @@ class Run:
     annotated: list[Any] = field(default_factory=list)
     axis_names: dict[int, dict[str, Dim]] = field(default_factory=dict)  # of annotations, call by call
     heed: bool = True  # whether arguments have the shapes that are written of them
+    changed: dict[int, int] = field(default_factory=dict)  # step → the last step before its result was changed in place
     trying: int = 0  # inside how many bodies of try
     decisions: dict[object, bool] = field(default_factory=dict)
     asked: list[object] = field(default_factory=list)  # the decisions that were looked at, in order
@@ -196,6 +197,16 @@ class Run:
     def lost(self, node: cst.CSTNode, operands: Sequence[Tensor], what: str, op: str = "unknown") -> Tensor:
         """A tensor of which nothing is known, its rank included, because of `what`."""
         return self.emit(op, node, operands, Shape((Row(self.key(node), "…"),)), lost_by=what)
+
+    def alter(self, tensor: Tensor) -> None:
+        """Note that a tensor is changed in place, and with it those that it is a view of."""
+        index = tensor.step
+        while index not in self.changed:
+            self.changed[index] = len(self.steps) - 1
+            step = self.steps[index]
+            if step.op not in _VIEWS or not step.operands:
+                return
+            index = step.operands[0].step
 
     # -- shapes -----------------------------------------------------------------------------------------------------
     def shape(self, tensor: Tensor) -> Shape:
@@ -435,6 +446,7 @@ class Run:
             tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
             tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
             frozenset(self.even), self.by_flag, tuple(self.discarded), remarks=tuple(remarks(self)), annotated=annotated(self),
+            changed=self.changed,
         )  # fmt: skip
 
     def _bound(self) -> Iterator[Bound]:
@@ -444,6 +456,9 @@ class Run:
                 yield one
             elif (tensor := self.inputs.get(one.value.key)) is not None:
                 yield Bound(one.name, tensor, one.place, one.frame)
+
+
+_VIEWS = frozenset({"index", "reshape", "permute", "unsqueeze", "squeeze", "expand", "split", "unbind", "rearrange"})
 
 
 def unknown(run: Run, node: cst.CSTNode, name: str = "?", **more: Any) -> Unknown:

@@ -9,6 +9,7 @@ from typing import Any
 import libcst as cst
 
 from shapecheck.shapes.dim import Kind
+from shapecheck.shapes.making import Put
 from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
 from shapecheck.static import conditions
 from shapecheck.static.annotations import note_local
@@ -18,6 +19,7 @@ from shapecheck.static.calls import Returned
 from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.layers import changed
+from shapecheck.static.ops.making import plain
 from shapecheck.static.project import Assigned
 from shapecheck.static.remarks import Line, may_claim, values_of, words_entered, words_of
 from shapecheck.static.run import Dead, Frame, Named, Run, unknown
@@ -149,6 +151,8 @@ def _set_item(run: Run, target: cst.Subscript, value: Value, scope: Scope) -> No
     owner = evaluate(run, target.value, scope)
     element = target.slice[0].slice
     index = evaluate(run, element.value, scope) if isinstance(element, cst.Index) and len(target.slice) == 1 else None
+    if isinstance(owner, Tensor):
+        _put(run, target, owner, index, value, scope)
     if isinstance(owner, Layer) and owner.children is not None:
         owner = owner.children
     if isinstance(owner, Layer) and owner.table is not None:
@@ -166,6 +170,19 @@ def _set_item(run: Run, target: cst.Subscript, value: Value, scope: Scope) -> No
             owner.items[place] = value
         else:
             owner.unsure = True
+
+
+def _put(run: Run, target: cst.Subscript, owner: Tensor, index: Value | None, value: Value, scope: Scope) -> None:
+    """`scores[mask] = -inf`: the name then stands for what came of it."""
+    run.alter(owner)
+    if not isinstance(index, Tensor) or not isinstance(target.value, cst.Name):
+        return
+    if isinstance(scope.names.get(target.value.value), Tensor):
+        operands = [owner, index, *([value] if isinstance(value, Tensor) else [])]
+        detail = Put(value if isinstance(value, Tensor) else plain(value))
+        scope.names[target.value.value] = run.emit(
+            "put", target, operands, owner.shape, detail, origin=owner.origin, memory=owner.memory
+        )
 
 
 def _assign(run: Run, node: cst.Assign, scope: Scope) -> None:

@@ -239,16 +239,18 @@ from shapecheck.static.ops import (  # noqa: E402
     index,
     join,
     layers,
+    making,
     matmul,
     permute,
     reading,
     reduce,
     reshape,
     resize,
+    transformer,
 )  # fmt: skip
 
 __all__ = [
     "TABLE", "TENSOR_METHODS", "Call", "Dim", "External", "Factor", "Kind", "Lost", "Num", "Real", "Table", "apply",
     "apply_layer", "attention", "convolution", "create", "cut", "einops", "einsum", "elementwise", "expand", "features", "function_named", "index", "join", "layer_named",
-    "layers", "matmul", "op", "permute", "reading", "reduce", "reshape", "resize",
+    "layers", "making", "matmul", "op", "permute", "reading", "reduce", "reshape", "resize", "transformer",
 ]  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Origin, Row, Shape
-from shapecheck.static.ops import Call, Lost, op
+from shapecheck.shapes.trace import Tensor
+from shapecheck.static.ops import Call, Lost, making, op
 from shapecheck.static.ops.elementwise import broadcast, in_order
 from shapecheck.static.ops.features import dim_of, mismatch
 from shapecheck.static.ops.join import align
@@ -16,6 +18,7 @@ from shapecheck.static.ops.matmul import agree, differ, share_batch
 from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
 
 if TYPE_CHECKING:
+    from shapecheck.shapes.trace import Place
     from shapecheck.static.run import Run
 
 SIGNATURES["MultiheadAttention"] = (
@@ -43,7 +46,13 @@ def kernel(call: Call, layout: str) -> Value:
     run = call.run
     passed = call.kwargs.get("scale", call.kwargs.get("softmax_scale"))
     grouped = call.flag(9, "enable_gqa") and call.name == "scaled_dot_product_attention"
-    detail = Sdpa(layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped)
+    mask = call.get(3, "attn_mask") if layout == "b h t d" else None
+    detail = Sdpa(
+        layout, None if passed is None or passed == NONE else real(passed), dropped(call), grouped, given(call, mask),
+        making.written(call, 3, "attn_mask"),
+        surely_true(call, call.get(5 if layout == "b h t d" else 6, "is_causal", call.kwargs.get("causal"))),
+        surely_given(call, mask),
+    )  # fmt: skip
     align(run, [run.shape(tensor) for tensor in (query, key, value)])
     shapes = [run.back(run.shape(tensor), -2) for tensor in (query, key, value)]
     if any(shape.at(-1) is None or shape.at(-2) is None for shape in shapes):
@@ -63,6 +72,29 @@ def kernel(call: Call, layout: str) -> Value:
     assert length is not None and last is not None
     result = Shape((*front, length, last))
     return call.emit([query, key, value], result, detail, op="sdpa", memory=in_order(run, result))
+
+
+def given(call: Call, value: Value | None) -> Tensor | None:
+    """A mask that is known to be a tensor; an argument that nobody looked at may be anything."""
+    match value:
+        case Tensor():
+            return value
+        case Unknown() if value.tensor is not None or value.key in call.run.inputs:
+            return call.run.tensor(value, call.node)
+    return None
+
+
+def surely_true(call: Call, value: Value | None) -> bool:
+    """Whether a flag is True on this path: written down, or decided by an `if` before."""
+    if isinstance(value, Unknown):
+        return value.flag and call.run.decisions.get(("truth", value.key)) is True
+    return value == TRUE
+
+
+def surely_given(call: Call, value: Value | None) -> bool:
+    if isinstance(value, Unknown) and value.optional:
+        return call.run.decisions.get(("none", value.key)) is False
+    return isinstance(value, Tensor)
 
 
 _RATES = {
@@ -122,6 +154,17 @@ def _batched(run: Run, shape: Shape) -> Shape:
     return run.supposed(shape, 3, "attention over a batch") if run.assume else shape
 
 
+_MASKS = (("key_padding_mask", 3), ("attn_mask", 5))
+
+
+def masks_given(call: Call, names: Iterable[tuple[str, int]]) -> Iterator[tuple[Tensor, Place | None]]:
+    """The masks among a layer's arguments, and where they are written."""
+    for name, place in names:
+        mask = given(call, call.get(place, name))
+        if mask is not None:
+            yield mask, making.written(call, place, name)
+
+
 @layer("MultiheadAttention")
 def multihead(call: Call, layer_: Layer) -> Value:
     """nn.MultiheadAttention: (seq, batch, embed) unless batch_first."""
@@ -146,7 +189,9 @@ def multihead(call: Call, layer_: Layer) -> Value:
         )
     if takes is not None and shape.position(-1) is not None:
         shape = shape.put(len(shape.entries) - 1, call.axis(takes, Origin.LAYER))
-    detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, batch_first=batch_first(layer_))
+    masks = tuple(masks_given(call, _MASKS))
+    ordered = batch_first(layer_)
+    detail = Applied("MultiheadAttention", layer_.name, takes, got, clash, batch_first=ordered, masks=masks)
     step = run.step("mha", call.node, [query, key, value], [shape, weights], detail)
     need = call.get(4, "need_weights")
     return Seq([step.results[0], NONE if need == Const(False) else step.results[1]])

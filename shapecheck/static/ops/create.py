@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from shapecheck.shapes.dim import ONE, Dim
+from shapecheck.shapes.making import Counted, Filled
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape
-from shapecheck.static.ops import TENSOR_METHODS, Call, Lost, op
+from shapecheck.static.ops import TENSOR_METHODS, Call, Lost, making, op
 from shapecheck.static.ops.elementwise import in_order, run_broadcast
 from shapecheck.static.ops.reshape import sizes_given
-from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
+from shapecheck.static.values import FALSE, NONE, Const, Num, Seq, Unknown, Value, number
 
 _FILLED = ("zeros", "ones", "empty", "randn", "rand", "full", "randint", "FloatTensor", "Tensor", "LongTensor", "new_zeros",
            "new_ones", "new_empty", "new_full")  # fmt: skip
@@ -18,6 +19,7 @@ def filled(call: Call) -> Value:
     args = list(call.args)
     if call.name.startswith("new_"):
         args = args[1:]
+    value = call.kwargs.get("fill_value", args[1] if len(args) > 1 else None)
     if call.name in ("full", "new_full"):
         args = args[:1]
     if call.name == "randint":
@@ -27,13 +29,15 @@ def filled(call: Call) -> Value:
     if sizes is None:
         raise Lost(call.name)
     shape = Shape(tuple(size if isinstance(size, Row) else call.axis(size, Origin.CREATED) for size in sizes))
-    return call.emit([], shape, op="create", origin=Origin.CREATED, memory=in_order(call.run, shape))
+    detail = making.filled(call, value)
+    return call.emit([], shape, detail, op="create", origin=Origin.CREATED, memory=in_order(call.run, shape))
 
 
 @op("zeros_like", "ones_like", "empty_like", "randn_like", "rand_like", "full_like")
 def like(call: Call) -> Value:
     tensor = call.tensor(0, "input")
-    return call.emit([tensor], tensor.shape, op="create", origin=Origin.CREATED)
+    detail = making.filled(call, call.get(1, "fill_value"))
+    return call.emit([tensor], tensor.shape, detail, op="create", origin=Origin.CREATED)
 
 
 @op("arange")
@@ -58,7 +62,8 @@ def arange(call: Call) -> Value:
         exact = call.run.facts.divide(length, step)
         length = exact if exact is not None else (length + step - ONE) // step
     shape = Shape((call.axis(length, Origin.CREATED),))
-    return call.emit([], shape, op="create", origin=Origin.CREATED, memory=in_order(call.run, shape))
+    detail = Counted(start) if len(known) < 3 or known[2].is_one else None
+    return call.emit([], shape, detail, op="create", origin=Origin.CREATED, memory=in_order(call.run, shape))
 
 
 @op("linspace", "logspace")
@@ -92,7 +97,8 @@ def literal(call: Call) -> Value:
     if isinstance(value, Seq | Unknown):
         raise Lost("tensor")
     shape = Shape(tuple(call.axis(size, Origin.CREATED) for size in sizes))
-    return call.emit([], shape, op="create", origin=Origin.CREATED)
+    detail = None if sizes else Filled(making.plain(value), None)
+    return call.emit([], shape, detail, op="create", origin=Origin.CREATED)
 
 
 @op("nn.Parameter", "nn.parameter.Parameter", "Parameter", "nn.Buffer")
@@ -106,7 +112,10 @@ def parameter(call: Call) -> Value:
         for entry in shape.entries
     )  # fmt: skip
     result = Shape(entries)
-    return call.emit([], result, op="parameter", origin=Origin.PARAMETER, memory=in_order(call.run, result))
+    held = call.name.endswith("Buffer") or call.kwargs.get("requires_grad") == FALSE  # then it stays as it was made
+    return call.emit(
+        [tensor] if held else [], result, op="parameter", origin=Origin.PARAMETER, memory=in_order(call.run, result)
+    )
 
 
 @op("meshgrid")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.details import Parted
 from shapecheck.shapes.dim import ONE, Dim
@@ -12,6 +12,9 @@ from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.reshape import GAP
 from shapecheck.static.sequences import plain_items
 from shapecheck.static.values import NONE, Many, Seq, Value, number
+
+if TYPE_CHECKING:
+    from shapecheck.static.run import Run
 
 
 def sliced(call: Call, axis: Axis, bounds: list[Any]) -> Axis:
@@ -46,6 +49,18 @@ def sliced(call: Call, axis: Axis, bounds: list[Any]) -> Axis:
     if length.is_one:
         return Axis()
     return Axis((part_of(run, axis, length),))
+
+
+def start_of(run: Run, axis: Axis, bounds: list[Any]) -> Dim | None:
+    """Where the stretch `lower:upper` begins; None where that isn't known."""
+    lower, _, step = bounds
+    if step != NONE:
+        return None
+    low = Dim.of(0) if lower == NONE else number(lower)
+    if low is None:
+        return None
+    low = run.facts.resolve(low)
+    return low + run.facts.resolve(axis.size) if _negative(low) else low
 
 
 def _shorter(run: Any, size: Dim, high: Dim) -> bool:

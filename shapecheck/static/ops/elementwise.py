@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.details import Meeting, Scaled
 from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.making import Compared
 from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
-from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.ops import Call, Lost, making, op
 from shapecheck.static.run import USUAL
 from shapecheck.static.values import Const, Num, Real, Seq, Unknown, Value, real
 
 if TYPE_CHECKING:
+    from shapecheck.shapes.details import Detail
     from shapecheck.static.run import Run
 
 
@@ -39,14 +42,16 @@ _UNARY = (
 def cast(call: Call) -> Value:
     """The same elements in another dtype or on another device."""
     tensor = call.tensor(0, "input")
-    return call.emit([tensor], tensor.shape, op="cast", memory=tensor.memory, origin=tensor.origin)
+    detail = making.converted(call)
+    return call.emit([tensor], tensor.shape, detail, op="cast", memory=tensor.memory, origin=tensor.origin)
 
 
 @op(*_UNARY)
 def unary(call: Call) -> Value:
     tensor = call.tensor(0, "input", "x")
     origin = tensor.origin if call.name in ("triu", "tril", "fill", "zero", "normal", "uniform") else Origin.OTHER
-    return call.emit([tensor], tensor.shape, memory=tensor.memory, origin=origin)
+    detail = making.of_unary(call)
+    return call.emit([tensor], tensor.shape, detail, memory=tensor.memory, origin=origin)
 
 
 @op("copy")
@@ -105,7 +110,7 @@ def masked_fill(call: Call) -> Value:
     mask = call.run.tensor(call.get(1, "mask"), call.node) if call.get(1, "mask") is not None else None
     operands = [tensor] if mask is None else [tensor, mask]
     shape, clash = run_broadcast(call, tensor, mask) if mask is not None else (tensor.shape, None)
-    return call.emit(operands, shape, _meeting(call, clash), memory=tensor.memory)
+    return call.emit(operands, shape, _meeting(call, clash) or making.put(call), memory=tensor.memory)
 
 
 @op("where")
@@ -122,7 +127,7 @@ def where(call: Call) -> Value:
             shape, _ = broadcast(call.run, shape, call.run.shape(other))
     if shape is None:
         raise Lost("where")
-    return call.emit(known, shape)
+    return call.emit(known, shape, making.choice(call))
 
 
 def in_order(run: Run, shape: Shape | None) -> tuple[object, ...] | None:
@@ -151,14 +156,36 @@ def binary(call: Call) -> Value:
     if a is None or b is None:
         tensor, scalar = (a, right) if a is not None else (b, left)
         assert tensor is not None
-        scale = _scale(name, scalar, swapped=a is None)
         op_name = name if a is not None or name != "div" else "reciprocal"
-        detail = Scaled(scale, scalar.key if isinstance(scalar, Unknown) else None) if scale else None
+        detail = _of_number(call, name, scalar, swapped=a is None)
         return call.emit([tensor], tensor.shape, detail, op=op_name, memory=tensor.memory)
     shape, clash = run_broadcast(call, a, b)
     memory = a.memory if a.memory is not None and a.memory == b.memory else None
     origin = a.origin if a.origin is b.origin else Origin.OTHER
-    return call.emit([a, b], shape, _meeting(call, clash), op=name, memory=memory, origin=origin)
+    how = _order(call)
+    detail = _meeting(call, clash) or (None if how is None else Compared(how))
+    return call.emit([a, b], shape, detail, op=name, memory=memory, origin=origin)
+
+
+def _of_number(call: Call, name: str, scalar: Any, *, swapped: bool) -> Detail | None:
+    """What is done with a number: a scale, a comparison, an offset."""
+    how = _order(call)
+    if how is not None:
+        return making.compared(how, scalar, swapped=swapped)
+    scale = _scale(name, scalar, swapped=swapped)
+    return making.offset(name, scalar, swapped=swapped) if scale is None else _scaled(scale, scalar)
+
+
+def _scaled(scale: Scale, scalar: Any) -> Scaled:
+    return Scaled(scale, scalar.key if isinstance(scalar, Unknown) else None)
+
+
+def _order(call: Call) -> str | None:
+    """The sign that a comparison is written with; None for any other op."""
+    match call.name, call.kwargs.get("sign"):
+        case "compare", Const(str(sign)):
+            return sign
+    return making.ORDERS.get(call.name)
 
 
 def _operand(call: Call, value: Any) -> Tensor | None:
@@ -191,7 +218,21 @@ def run_broadcast(call: Call, a: Tensor, b: Tensor) -> tuple[Shape, tuple[Axis, 
     shape, clash = broadcast(call.run, call.run.shape(a), call.run.shape(b))
     if shape is None:
         raise Lost("rank")
-    return shape, clash
+    return _told_apart(call.run, shape), clash
+
+
+def _told_apart(run: Run, shape: Shape) -> Shape:
+    """`i[None, :] > i[:, None]` is [t, t]: one axis may not be there twice, or rows and columns can't be told apart."""
+    ids = [entry.ids for entry in shape.entries if isinstance(entry, Axis) and entry.factors]
+    if len(set(ids)) == len(ids):
+        return shape
+    seen: set[frozenset[object]] = set()
+    for place, entry in enumerate(shape.entries):
+        if isinstance(entry, Axis) and entry.factors:
+            if entry.ids in seen:
+                shape = shape.put(place, Axis(tuple(replace(one, id=run.fresh(one.size).id) for one in entry.factors)))
+            seen.add(entry.ids)
+    return shape
 
 
 def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, Axis] | None]:
@@ -218,6 +259,10 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 return _pairwise(run, other.entries, one.entries)
             if _lined_up(other) and len(one.entries) <= len(other.entries):
                 one = run.ranked(one, len(other.entries))
+                return _pairwise(run, one.entries, other.entries)
+            if _asks_for_one_axis(one, other):
+                one = run.ranked(one, len(one.entries) - 1)
+                run.facts.assumed.add(row.key)
                 return _pairwise(run, one.entries, other.entries)
             if row.given and _stretched(other) and len(one.entries) <= len(other.entries) and run.assume:
                 rank = len(other.entries) + _is_learnt(other)  # what is learnt has no axis for the batch
@@ -258,6 +303,14 @@ def _length(run: Run, one: Shape, other: Shape) -> int | None:
                 if run.facts.same(axis.size, met_.size):
                     found.add(len(other.entries) - 1 - index - (len(one.entries) - 2 - place))
     return found.pop() if len(found) == 1 and min(found) >= 0 else None
+
+
+def _asks_for_one_axis(shape: Shape, other: Shape) -> bool:
+    """`arange(n) < lengths.unsqueeze(1)`: the axis of 1 is for the only one that the other has."""
+    if len(other.entries) != 1 or len(shape.entries) < 3 or not isinstance(shape.entries[-1], Row):
+        return False
+    before = shape.entries[-2]
+    return isinstance(before, Axis) and before.is_one
 
 
 def _is_learnt(shape: Shape) -> bool:

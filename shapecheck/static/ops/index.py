@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.making import Cut
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.cut import cut_memory, sliced
+from shapecheck.static.ops.cut import cut_memory, sliced, start_of
 from shapecheck.static.ops.elementwise import broadcast
 from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
 
@@ -43,7 +44,8 @@ def index(call: Call) -> Value:
     memory = taken.memory if taken.memory is not None else None
     if taken.advanced is not None:
         return _gathered(call, tensor, entries, taken, together=_stand_together(keys))
-    return call.emit([tensor], Shape(tuple(entries)), op="index", memory=memory, origin=tensor.origin)
+    cut = Cut(tuple(taken.cuts)) if taken.cuts else None
+    return call.emit([tensor], Shape(tuple(entries)), cut, op="index", memory=memory, origin=tensor.origin)
 
 
 def _is_whole(key: Any) -> bool:
@@ -83,6 +85,7 @@ class _Taken:
         self.call = call
         self.memory = tensor.memory
         self.advanced: list[tuple[int, Tensor]] | None = None
+        self.cuts: list[tuple[Axis, Axis, Dim | None]] = []
 
     def apply(self, keys: list[Any], entries: tuple[Entry, ...], before: int = 0) -> list[Entry]:
         """What is left of `entries`, which come after `before` others."""
@@ -104,6 +107,7 @@ class _Taken:
         if isinstance(key, Seq) and key.fields == ("slice",):
             kept = sliced(self.call, axis, key.items)
             if kept is not axis:
+                self.cuts.append((axis, kept, start_of(run, axis, key.items)))
                 step = number(key.items[2])
                 self.memory = cut_memory(self.memory, axis, kept, stepped=step is not None and not step.is_one)
             return [kept]

@@ -64,7 +64,10 @@ def made(run: Run, built: Layer, args: list[Any], node: cst.CSTNode) -> Value:
         case "Parameter" | "Buffer" | "UninitializedParameter":
             from shapecheck.static.ops import apply
 
-            return apply(run, "Parameter", node, args or [built.arguments.get("data", NONE)], {})
+            name = "nn.Buffer" if built.type == "Buffer" else "Parameter"
+            learns = built.arguments.get("requires_grad")
+            given = {} if learns is None else {"requires_grad": learns}
+            return apply(run, name, node, args or [built.arguments.get("data", NONE)], given)
     return built
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.making import FLOAT
+from shapecheck.shapes.reader import Reader
 from shapecheck.static.ops import Call, op
-from shapecheck.static.values import Num, Unknown, Value
+from shapecheck.static.values import Const, Num, Unknown, Value
 
 
 @op("size")
@@ -29,7 +31,13 @@ def numel(call: Call) -> Value:
     return Num(total) if total is not None else Unknown(call.run.key(call.node), "numel")
 
 
-@op("item", "tolist", "numpy", "stride", "is_contiguous", "is_floating_point", "data_ptr", "element_size", "is_complex",
+@op("is_floating_point")
+def is_floating_point(call: Call) -> Value:
+    kind = Reader(call.run).dtype(call.tensor(0, "input"), len(call.run.steps))
+    return Unknown(call.run.key(call.node), call.name) if kind is None else Const(kind == FLOAT)
+
+
+@op("item", "tolist", "numpy", "stride", "is_contiguous", "data_ptr", "element_size", "is_complex",
     "get_device", "storage_offset", "untyped_storage", "backward", "register_hook", "is_sparse")  # fmt: skip
 def no_tensor(call: Call) -> Value:
     return Unknown(call.run.key(call.node), call.name)
