@@ -23,7 +23,9 @@ from typing import Any
 import torch
 
 from shapecheck.runtime.confirm import Comparison, Verdict, confirm
-from shapecheck.runtime.predict import NoPrediction, findings_in, predicted
+from shapecheck.runtime.judged import findings_on, follow
+from shapecheck.rule import load_rules
+from shapecheck.runtime.predict import NoPrediction, findings_in, predicted, traces_in
 from shapecheck.runtime.record import traced
 
 
@@ -115,6 +117,12 @@ def judge(case: Case, count: Count, findings: bool) -> None:
             return
         confirmation = confirm(predicted(of).traces, recording, given(of, case.arguments))
         if findings:
+            followed = follow(of, {name: _argument(value) for name, value in case.arguments.items()}, built_inputs(case))
+            print(case.name, followed.error, followed.contradictions, file=sys.stderr)
+            if followed.trace: 
+                gaps = Counter(step.lost_by for step in followed.trace.steps if step.lost_by)
+                print("   ", len(followed.trace.steps), dict(gaps), len(followed.trace.attentions), len(followed.trace.joins), file=sys.stderr)
+                count.findings += [f"REC {case.name}:{one.span.row} {one.code} {one.message}" for one in findings_on(followed, traces_in(of), load_rules())]
             count.findings += [f"{case.name}:{one.span.row} {one.code} {one.message}" for one in findings_in(of)]
     except NoPrediction as error:
         count.failed.append(f"{case.name}: {error}")
