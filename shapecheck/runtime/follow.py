@@ -200,14 +200,14 @@ class Follower:
         found = apply(
             self.run, name, node, [self.value(one) for one in args], {key: self.value(one) for key, one in kwargs.items()}
         )
-        if isinstance(found, Unknown) and any(isinstance(one, Whole) for one in (*args, *kwargs.values())):
-            steps = self.run.steps[before:]
-            again = apply(
-                self.run, name, node, [self._plainly(one) for one in args],
-                {key: self._plainly(one) for key, one in kwargs.items()},
-            )  # fmt: skip
-            found = found if isinstance(again, Unknown) and steps else again
-        return found
+        if not isinstance(found, Unknown) or not any(isinstance(one, Whole) for one in (*args, *kwargs.values())):
+            return found
+        if len(self.run.steps) == before + 1:  # nothing has taken its result yet
+            del self.run.steps[before:]
+        return apply(
+            self.run, name, node, [self._plainly(one) for one in args],
+            {key: self._plainly(one) for key, one in kwargs.items()},
+        )  # fmt: skip
 
     def _plainly(self, value: Any) -> Value:
         return Num(Dim.of(int(value))) if isinstance(value, Whole) else self.value(value)

@@ -32,6 +32,7 @@ class Numbers:
         self.sizes = Sizes()
         self._given: dict[int, set[Dim]] = defaultdict(set)  # made of what the constructor was given
         self._all: dict[int, set[Dim]] = defaultdict(set)
+        self._halved: set[int] = set()  # numbers that floats of sizes may be cut to
 
     # -- names for numbers
     def symbol(self, number: int, name: str, kind: Kind, key: object) -> Whole:
@@ -44,10 +45,13 @@ class Numbers:
         """A number with its formula; without, where that says no more than the number."""
         if dim.value is not None:
             return int(number)
-        self._all[int(number)].add(dim)
-        if {symbol.kind for symbol in dim.symbols()} <= {Kind.CONSTRUCTOR, Kind.CONFIG}:
-            self._given[int(number)].add(dim)
+        self._note(int(number), dim)
         return Whole.made(int(number), dim, self)
+
+    def _note(self, number: int, dim: Dim) -> None:
+        self._all[number].add(dim)
+        if {symbol.kind for symbol in dim.symbols()} <= {Kind.CONSTRUCTOR, Kind.CONFIG}:
+            self._given[number].add(dim)
 
     def dim(self, number: int) -> Dim:
         """The formula of a number: its own, or that of the only size that it can be."""
@@ -82,6 +86,9 @@ class Numbers:
             case Num(dim) if type(result) is int and self.sizes.reduced(dim).value in (None, result):
                 return self.whole(result, dim)
             case Real(scale) if isinstance(result, float) and scale.known:
+                if operation == "truediv" and isinstance(left, Whole) and isinstance(right, Whole):
+                    self._note(int(result), left.dim // right.dim)
+                    self._halved.add(int(result))  # `int(dim / heads)` is known by its number
                 return Part.made(result, scale, self)
         return result
 
@@ -105,7 +112,9 @@ class Numbers:
     def _value(self, value: Any) -> Value:
         if isinstance(value, float):
             return Real(value.scale if isinstance(value, Part) and value.of is self else Scale(coefficient=value))
-        return Num(value.dim if isinstance(value, Whole) and value.of is self else Dim.of(int(value)))
+        if isinstance(value, Whole) and value.of is self:
+            return Num(value.dim)
+        return Num(self.dim(int(value)) if value in self._halved else Dim.of(int(value)))
 
 
 def _made(dim: Dim) -> bool:
