@@ -80,11 +80,14 @@ class Composed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         split = composed(
-            operator.methodcaller("unflatten", -1, (self.num_heads, self.width)), operator.methodcaller("transpose", 1, 2)
+            operator.methodcaller("unflatten", -1, (self.num_heads, self.width)),
+            operator.methodcaller("transpose", 1, 2),
         )
         back = [operator.methodcaller("transpose", 1, 2)] if self.right else []
         q, k, v = (split(layer(x)) for layer in list(self.layers)[:3])
-        weights = composed(operator.methodcaller("mul", self.width**-0.5), operator.methodcaller("softmax", -1))(q @ k.mT)
+        weights = composed(operator.methodcaller("mul", self.width**-0.5), operator.methodcaller("softmax", -1))(
+            q @ k.mT
+        )
         merge = composed(*back, operator.methodcaller("reshape", *x.shape))
         out: Tensor = self.layers[3](merge(weights @ v))
         return out
@@ -107,16 +110,16 @@ def forward(self, x):
 def written(name: str, scale: str = "(d_model // self.num_heads) ** -0.5", back: str = ".transpose(1, 2)") -> Any:
     """A class whose forward has no file: it is made of a string."""
     space: dict[str, Any] = {}
-    exec(WRITTEN.format(scale=scale, back=back), space)  # noqa: S102 (that is the case)
+    exec(WRITTEN.format(scale=scale, back=back), space)
 
-    def __init__(self: Any, d_model: int, num_heads: int) -> None:
+    def build(self: Any, d_model: int, num_heads: int) -> None:
         nn.Module.__init__(self)
         if d_model % num_heads:
             raise ValueError(f"d_model {d_model} is not divisible by num_heads {num_heads}")
         self.num_heads = num_heads
         self.qkv, self.out = nn.Linear(d_model, 3 * d_model), nn.Linear(d_model, d_model)
 
-    return type(name, (nn.Module,), {"__init__": __init__, "forward": space["forward"], "__module__": __name__})
+    return type(name, (nn.Module,), {"__init__": build, "forward": space["forward"], "__module__": __name__})
 
 
 Written = written("Written")

@@ -86,7 +86,7 @@ class Sizes(nn.Module):
         heads = merged.view(*x.shape[:-1], self.heads, self.width)
         halves = heads[..., : self.width // 2]
         flat = heads.reshape(b * t, -1)
-        masked = self.mask.sum()
+        masked = self.get_buffer("mask").sum()
         return flat.sum() + halves.sum() + masked + torch.zeros(x.numel() // d).sum()
 
 
@@ -108,7 +108,7 @@ def test_numbers_pass_for_plain_ones() -> None:
     assert divmod(seven, 2) == (3, 1)
     assert torch.zeros(seven, 2).shape == (7, 2)
     with pytest.raises(TypeError):
-        _ = seven + "a"
+        _ = seven + "a"  # type: ignore[operator]
 
 
 def test_no_rule_is_asked_about_what_descends_from_a_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +131,11 @@ class Raises(nn.Module):
         self.num_heads = num_heads
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k = (getattr(self, f"to_{name}")(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for name in ("q", "k"))
-        return (q @ k).softmax(dim=-1)
+        q, k = (
+            getattr(self, f"to_{name}")(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for name in ("q", "k")
+        )
+        weights: Tensor = (q @ k).softmax(dim=-1)
+        return weights
 
 
 def test_why_a_run_raises() -> None:
@@ -166,7 +169,7 @@ def test_what_cannot_be_followed_is_said() -> None:
 
 def test_nothing_is_left_behind() -> None:
     call, before = nn.Module.__call__, modules.Tabled.forward.__code__
-    shapecheck.verify(modules.Tabled, TABLED[1], **TABLED[0])
+    shapecheck.verify(modules.Tabled, {"x": (2, 5, 384)}, d_model=384)
     assert nn.Module.__call__ is call
     assert modules.Tabled.forward.__code__ is before
     assert type(torch.zeros(2).shape[0]) is int

@@ -45,11 +45,19 @@ class Layers:
             return None
         follower = self.follower
         spot = follower.here()
-        arguments = {name: _argument(follower, module, name) for name in SIGNATURES.get(kind, ()) if hasattr(module, name)}
+        arguments = {
+            name: _argument(follower, module, name) for name in SIGNATURES.get(kind, ()) if hasattr(module, name)
+        }
         if kind == "Rearrange":
             lengths = getattr(module, "axes_lengths", {})
             arguments |= {name: follower.value(one) for name, one in lengths.items()}
-        layer = Layer(kind, arguments, ("layer", id(module)), cast("Any", spot), built_in="forward" if follower.running else "__init__")
+        layer = Layer(
+            kind,
+            arguments,
+            ("layer", id(module)),
+            cast("Any", spot),
+            built_in="forward" if follower.running else "__init__",
+        )
         follower.run.layers.append(layer)
         return layer
 
@@ -88,10 +96,9 @@ def held(follower: Follower) -> Iterator[None]:
         return follower.layer(layer, args, kwargs, lambda *args, **kwargs: plainly(module, *args, **kwargs))
 
     handle = register_module_module_registration_hook(layers.registered)
-    nn.Module.__call__ = call
+    nn.Module.__call__ = call  # type: ignore[method-assign]
     try:
         yield
     finally:
-        nn.Module.__call__ = plainly
+        nn.Module.__call__ = plainly  # type: ignore[method-assign]
         handle.remove()
-

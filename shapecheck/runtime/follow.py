@@ -198,7 +198,11 @@ class Follower:
             args = (args[0], *(args[1] if isinstance(args[1], tuple) else args[1:]))
         before = len(self.run.steps)
         found = apply(
-            self.run, name, node, [self.value(one) for one in args], {key: self.value(one) for key, one in kwargs.items()}
+            self.run,
+            name,
+            node,
+            [self.value(one) for one in args],
+            {key: self.value(one) for key, one in kwargs.items()},
         )
         if not isinstance(found, Unknown) or not any(isinstance(one, Whole) for one in (*args, *kwargs.values())):
             return found

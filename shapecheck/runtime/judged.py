@@ -52,9 +52,7 @@ def follow(of: type, arguments: Mapping[str, Any], inputs: Mapping[str, Any], de
         error = f"{type(raised).__name__}: {raised}"
     finally:
         _forget_sizes()
-    return Followed(
-        trace, error, tuple(follower.contradictions), frozenset(follower.spoilt), follower.raised_at
-    )
+    return Followed(trace, error, tuple(follower.contradictions), frozenset(follower.spoilt), follower.raised_at)
 
 
 def _followed(
@@ -118,7 +116,12 @@ def _named(follower: Follower, of: type, arguments: Mapping[str, Any]) -> dict[s
 def _with_names(follower: Follower, value: Any, name: str, kind: Kind, key: object, depth: int = DEEPEST) -> Any:
     if type(value) is int and value > 1:
         return follower.numbers.symbol(value, name, kind, key)
-    if not depth or not hasattr(value, "__dict__") or isinstance(value, type | torch.nn.Module | torch.Tensor) or callable(value):
+    if (
+        not depth
+        or not hasattr(value, "__dict__")
+        or isinstance(value, type | torch.nn.Module | torch.Tensor)
+        or callable(value)
+    ):
         return value
     twin = copy.copy(value)
     for field, own in list(vars(twin).items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from fractions import Fraction
 from typing import Any, cast
@@ -35,7 +36,7 @@ class Numbers:
         self._halved: set[int] = set()  # numbers that floats of sizes may be cut to
 
     # -- names for numbers
-    def symbol(self, number: int, name: str, kind: Kind, key: object) -> Whole:
+    def symbol(self, number: int, name: str, kind: Kind, key: object) -> Any:
         """A number that is given, under its name."""
         symbol = Symbol(name, kind, key)
         self.sizes.bind(symbol, number, "given")
@@ -72,8 +73,8 @@ class Numbers:
         if len(roots) == 1:
             ((dim, sign),) = roots
             return Scale(powers=((dim, Fraction(sign, 2)),))
-        written = number != number or abs(number) in (0.0, float("inf")) or len(f"{number!r}") <= 6
-        return Scale(coefficient=number) if written and number == number else Scale(known=False)
+        written = number in (0.0, math.inf, -math.inf) or len(f"{number!r}") <= 6
+        return Scale(coefficient=number) if written and not math.isnan(number) else Scale(known=False)
 
     # -- sums and comparisons
     def combined(self, operation: str, left: Any, right: Any, result: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,10 +12,12 @@ import torch
 from shapecheck.rule import Finding, load_rules
 from shapecheck.runtime import choose
 from shapecheck.runtime.confirm import Confirmation, Verdict, confirm
-from shapecheck.runtime.judged import findings_on, follow
+from shapecheck.runtime.judged import Followed, findings_on, follow
 from shapecheck.runtime.predict import NoPrediction, findings_in, predicted, traces_in
 from shapecheck.runtime.record import traced
 from shapecheck.runtime.recording import Recording
+from shapecheck.shapes.dim import Kind, Symbol
+from shapecheck.shapes.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +83,49 @@ def verify(
         raise TypeError(f"verify takes a class, and this is a {type(of).__name__}")
     result, chosen = _first_that_runs(of, given, inputs or {}, device)
     uneven = _uneven(of, choose.indivisible(chosen, given), inputs or {}, device)
-    told = findings_in(of)
-    found, unfollowed = _found_in_run(of, result, device, divides=not uneven.passes)
-    known = {(one.code, one.path, one.span.row) for one in told}
-    told += tuple(one for one in found if (one.code, one.path, one.span.row) not in known)
-    return replace(result, findings=tuple(sorted(told, key=lambda one: one.order)), unfollowed=unfollowed,
-                   indivisible=uneven.told, silent=uneven.silent)  # fmt: skip
+    followed = _followed(of, result, device)
+    static = traces_in(of)
+    told = _told(of, followed, static, divides=not uneven.passes)
+    remains = _leaves_a_remainder((*static, *((followed.trace,) if followed.trace else ())), of, uneven.arguments)
+    unfollowed = followed.error if followed.trace is None or result.error is None else None
+    return replace(
+        result, findings=told, unfollowed=unfollowed, indivisible=uneven.told, silent=uneven.silent and remains
+    )
 
 
-def _found_in_run(
-    of: type, result: Verification, device: str, *, divides: bool
-) -> tuple[tuple[Finding, ...], str | None]:
-    """What the rules say of the run itself, and why they couldn't be asked if they couldn't.
+def _followed(of: type, result: Verification, device: str) -> Followed:
+    """The run once more, followed; nothing of what could not be built, or is no module."""
+    if not issubclass(of, torch.nn.Module) or (result.error is not None and result.recording is None):
+        return Followed(None)
+    return follow(of, result.arguments, result.given, device)
+
+
+def _told(of: type, followed: Followed, static: Sequence[Trace], *, divides: bool) -> tuple[Finding, ...]:
+    """What the rules say of the source and of the run.
 
     `divides` where nothing but what divides can be built, as far as was tried: then no check is missing.
     """
-    if not issubclass(of, torch.nn.Module) or (result.error is not None and result.recording is None):
-        return (), None
-    followed = follow(of, result.arguments, result.given, device)
-    if followed.trace is None or (followed.error is not None and result.error is None):
-        return (), followed.error
-    if divides:
+    told = list(findings_in(of))
+    if divides and followed.trace is not None:
         followed = replace(followed, trace=replace(followed.trace, divisions=()))
-    return tuple(findings_on(followed, traces_in(of), load_rules())), None
+    known = {(one.code, one.path, one.span.row) for one in told}
+    found = findings_on(followed, static, load_rules())
+    told += [one for one in found if (one.code, one.path, one.span.row) not in known]
+    return tuple(sorted(told, key=lambda one: one.order))
+
+
+def _leaves_a_remainder(traces: Sequence[Trace], of: type, uneven: Mapping[str, Any]) -> bool:
+    """Whether the class divides sizes that these arguments make indivisible: only then is anything lost in silence."""
+    sizes = {
+        Symbol(name, Kind.CONSTRUCTOR, ("param", of.__name__, name)): value
+        for name, value in uneven.items()
+        if type(value) is int
+    }
+    for division in [division for trace in traces for division in trace.divisions]:
+        pair = [dim.evaluate(sizes, lambda *_: None) for dim in (division.dividend, division.divisor)]
+        if pair[0] is not None and pair[1] and pair[0] % pair[1]:
+            return True
+    return False
 
 
 def _first_that_runs(
@@ -148,9 +170,7 @@ def run(of: Any, chosen: Mapping[str, Any], shapes: Mapping[str, Any], device: s
     inputs = {one: tuple(value.shape) for one, value in tensors.items() if isinstance(value, torch.Tensor)}
     function = "forward" if isinstance(of, type) else name
     confirmation = confirm(traces, recording, known, function) if traces else None
-    return Verification(
-        name, dict(chosen), inputs, confirmation, recording, error=recording.error, given=tensors
-    )
+    return Verification(name, dict(chosen), inputs, confirmation, recording, error=recording.error, given=tensors)
 
 
 def _check_arguments(of: type, chosen: Mapping[str, Any]) -> None:
@@ -179,6 +199,7 @@ class Uneven:
     told: str | None = None
     passes: bool = False
     silent: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _uneven(of: type, uneven: Mapping[str, Any] | None, shapes: Mapping[str, Any], device: str) -> Uneven:
@@ -191,7 +212,7 @@ def _uneven(of: type, uneven: Mapping[str, Any] | None, shapes: Mapping[str, Any
     if result.error is None:
         shapes_of = [list(shape) for shape in (result.recording.returned if result.recording is not None else ())]
         told = f"{sizes}: nothing is raised, the result is {', '.join(map(str, shapes_of))}"
-        return Uneven(told, passes=True, silent=True)
+        return Uneven(told, passes=True, silent=True, arguments=uneven)
     passes = result.recording is not None
     where = "at the first forward" if passes else "when it is built"
     return Uneven(f"{sizes}: raises {where}: {result.error.splitlines()[0]}", passes=passes)
