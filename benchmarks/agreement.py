@@ -88,6 +88,15 @@ def _input(value: Any) -> Any:
     return None
 
 
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that `verify` says of a class: the code of a rule, or `error`, `wrong`, `silent`, `unfollowed`."""
+
+    name: str
+    code: str
+    said: str
+
+
 @dataclass
 class Count:
     """Tensors counted, for a library or all of them."""
@@ -108,15 +117,6 @@ class Count:
             f"{name:16} {self.classes:4} classes, {total:5} tensors: {right:5} right ({right / total:.1%}), {wrong} wrong, "
             f"{self.verdicts[Verdict.UNPREDICTED]} not predicted; {self.whole} classes wholly right"
         )
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One thing that `verify` says of a class: the code of a rule, or `error`, `wrong`, `silent`, `unfollowed`."""
-
-    name: str
-    code: str
-    said: str
 
 
 def alarms(case: Case) -> Iterator[Alarm]:

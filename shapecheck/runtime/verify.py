@@ -17,6 +17,7 @@ from shapecheck.runtime.predict import NoPrediction, findings_in, predicted, tra
 from shapecheck.runtime.record import traced
 from shapecheck.runtime.recording import Recording
 from shapecheck.shapes.dim import Kind, Symbol
+from shapecheck.shapes.substitute import evaluate
 from shapecheck.shapes.trace import Trace
 
 
@@ -122,7 +123,7 @@ def _leaves_a_remainder(traces: Sequence[Trace], of: type, uneven: Mapping[str, 
         if type(value) is int
     }
     for division in [division for trace in traces for division in trace.divisions]:
-        pair = [dim.evaluate(sizes, lambda *_: None) for dim in (division.dividend, division.divisor)]
+        pair = [evaluate(dim, sizes, lambda *_: None) for dim in (division.dividend, division.divisor)]
         if pair[0] is not None and pair[1] and pair[0] % pair[1]:
             return True
     return False
