@@ -71,7 +71,7 @@ def _argument(follower: Follower, module: nn.Module, name: str) -> Value:
 
 def _kind(module: nn.Module) -> str | None:
     """The name of the layer of torch whose forward a module runs, where the linter knows what that does."""
-    forward = type(module).forward
+    forward = getattr(type(module), "forward", None)  # a scripted module's class has none to show
     for base in type(module).__mro__:
         if base.__module__.startswith((_TORCH, _EINOPS)) and base.__name__ in LAYERS and base.__name__ not in OPEN:
             return base.__name__ if vars(base).get("forward") is forward else None
