@@ -127,6 +127,36 @@ WrittenMergedAsTheyAre = written("WrittenMergedAsTheyAre", back="")
 WrittenScaledByModel = written("WrittenScaledByModel", scale="d_model ** -0.5")
 
 
+class ProductKeys(nn.Module):
+    """Routing by two halves of a key, as mixtures of a million experts have it.
+
+    A model of transformers (doge) takes the halves by `.view(2, b * t, -1)`, which mixes the scores of neighbouring tokens;
+    the note beside it says so, and that it stays for the sake of its checkpoints.
+    """
+
+    def __init__(self, hidden_size: int, num_experts: int) -> None:
+        super().__init__()
+        self.num_keys = math.floor(math.sqrt(num_experts))
+        self.gate = nn.Linear(hidden_size, 2 * self.num_keys, bias=False)
+        self.experts = nn.Embedding(num_experts, hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, t, d = x.shape
+        (rows, columns), (row_ids, column_ids) = self.halves(self.gate(x), b, t).topk(2, dim=-1)
+        scores = (rows[..., None] + columns[..., None, :]).flatten(-2)
+        ids = (row_ids[..., None] * self.num_keys + column_ids[..., None, :]).flatten(-2)
+        mixed = (scores.softmax(dim=-1)[..., None] * self.experts(ids)).sum(-2)
+        return x + mixed.view(b, t, d)
+
+    def halves(self, scores: Tensor, b: int, t: int) -> Tensor:
+        return scores.view(b * t, 2, -1).transpose(0, 1)
+
+
+class ProductKeysOfNeighbours(ProductKeys):
+    def halves(self, scores: Tensor, b: int, t: int) -> Tensor:
+        return scores.view(2, b * t, -1)
+
+
 class Config:
     """What configs are in many projects: names without a class."""
 

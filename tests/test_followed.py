@@ -22,6 +22,7 @@ from shapecheck.static.ops import TABLE
 TABLED = ({"d_model": 384}, {"x": (2, 5, 384)})
 CONFIGURED = ({"config": modules.Config(width=384, heads=6)}, {"x": (2, 5, 384)})
 PLAIN: tuple[dict[str, Any], dict[str, Any]] = ({"d_model": 21, "num_heads": 3}, {"x": (2, 5, 21)})
+ROUTED: tuple[dict[str, Any], dict[str, Any]] = ({"hidden_size": 24, "num_experts": 64}, {"x": (2, 5, 24)})
 Given = tuple[dict[str, Any], dict[str, Any]]
 
 # Each is wrong whatever a linter says of it: heads are merged while they still stand before the tokens (SHP003), weights
@@ -34,9 +35,11 @@ WRONG: list[tuple[type, Given, str, str]] = [
     (modules.WrittenMergedAsTheyAre, PLAIN, "SHP003", "num_heads"),
     (modules.WrittenScaledByModel, PLAIN, "ATN013", "divided by sqrt(d_model), not by the square root of d_model//num_heads"),
     (modules.ConfiguredMergedAsTheyAre, CONFIGURED, "SHP003", "[x_0, heads, x_1, width//heads]"),
+    (modules.ProductKeysOfNeighbours, ROUTED, "SHP003", "axes exchanged by a reshape: [b, t, 16] to [2, b*t, 8]"),
 ]  # fmt: skip
 RIGHT: list[tuple[type, Given]] = [
     (modules.Tabled, TABLED), (modules.Composed, PLAIN), (modules.Written, PLAIN), (modules.Configured, CONFIGURED),
+    (modules.ProductKeys, ROUTED),
 ]  # fmt: skip
 
 
@@ -58,6 +61,16 @@ def test_their_right_twins_are_silent(of: type, given: Given) -> None:
     found = shapecheck.verify(of, inputs, **arguments)
     assert (found.findings, found.unfollowed) == ((), None)
     assert found.ok
+
+
+@pytest.mark.parametrize(("of", "moves"), [(modules.ProductKeys, False), (modules.ProductKeysOfNeighbours, True)])
+def test_what_the_exchanged_axes_do(of: type[nn.Module], moves: bool) -> None:
+    """Routing looks at one token at a time: a change of the last one must not move any other, and by the bug it does."""
+    torch.manual_seed(0)
+    module, x = of(hidden_size=24, num_experts=64), torch.randn(1, 6, 24)
+    other = torch.cat([x[:, :-1], torch.randn(1, 1, 24)], dim=1)
+    moved = (module(x) - module(other)).abs().amax(-1)[0, :-1]
+    assert bool(moved.any()) is moves
 
 
 # -- the trace that the rules are given ----------------------------------------------------------------------------------

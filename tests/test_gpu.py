@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
-import overhead
 import pytest
 import torch
 
 import checked_modules as modules
+import overhead
 import runtime_modules
 import shapecheck
 
