@@ -145,7 +145,7 @@ class ProductKeys(nn.Module):
         (rows, columns), (row_ids, column_ids) = self.halves(self.gate(x), b, t).topk(2, dim=-1)
         scores = (rows[..., None] + columns[..., None, :]).flatten(-2)
         ids = (row_ids[..., None] * self.num_keys + column_ids[..., None, :]).flatten(-2)
-        mixed = (scores.softmax(dim=-1)[..., None] * self.experts(ids)).sum(-2)
+        mixed: Tensor = (scores.softmax(dim=-1)[..., None] * self.experts(ids)).sum(-2)
         return x + mixed.view(b, t, d)
 
     def halves(self, scores: Tensor, b: int, t: int) -> Tensor:

@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from shapecheck.runtime.follow import Follower
+from shapecheck.runtime.record import SWAPPING
 from shapecheck.runtime.symbolic import LEDGER
-from shapecheck.static.ops.layers import LAYERS, SIGNATURES
+from shapecheck.static.ops.layers import LAYERS, MODULES, SIGNATURES
 from shapecheck.static.values import Const, Layer, Value
 
 OPEN = frozenset({"Sequential", "LSTM", "GRU", "RNN"})  # what they run is followed by itself, or not at all
@@ -76,8 +77,7 @@ def _kind(module: nn.Module) -> str | None:
         if base.__module__.startswith((_TORCH, _EINOPS)) and base.__name__ in LAYERS and base.__name__ not in OPEN:
             return base.__name__ if vars(base).get("forward") is forward else None
     name = type(module).__name__
-    known = all(hasattr(module, one) for one in SIGNATURES.get(name, ("",)))
-    return name if name in LAYERS and name not in OPEN and known else None
+    return name if name in MODULES and name in LAYERS else None
 
 
 @contextlib.contextmanager
@@ -87,7 +87,6 @@ def held(follower: Follower) -> Iterator[None]:
     For as long, the call of every module passes through here; other threads' go on as ever.
     """
     layers = Layers(follower)
-    plainly = nn.Module.__call__
 
     def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         layer = layers.of(module) if LEDGER.get() is follower else None
@@ -95,10 +94,12 @@ def held(follower: Follower) -> Iterator[None]:
             return plainly(module, *args, **kwargs)
         return follower.layer(layer, args, kwargs, lambda *args, **kwargs: plainly(module, *args, **kwargs))
 
-    handle = register_module_module_registration_hook(layers.registered)
-    nn.Module.__call__ = call  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        nn.Module.__call__ = plainly  # type: ignore[method-assign]
-        handle.remove()
+    with SWAPPING:
+        plainly = nn.Module.__call__
+        handle = register_module_module_registration_hook(layers.registered)
+        nn.Module.__call__ = call  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            nn.Module.__call__ = plainly  # type: ignore[method-assign]
+            handle.remove()

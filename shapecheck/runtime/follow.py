@@ -16,6 +16,7 @@ import libcst as cst
 import torch
 from torch.overrides import TorchFunctionMode
 
+from shapecheck.runtime.asked import asked, named
 from shapecheck.runtime.numbers import Numbers
 from shapecheck.runtime.record import tensors
 from shapecheck.runtime.spot import Spot, Spots
@@ -27,12 +28,6 @@ from shapecheck.static.ops import apply, apply_layer
 from shapecheck.static.run import Frame, Run
 from shapecheck.static.values import NONE, Const, Layer, Num, Real, Seq, Table, Unknown, Value
 
-_SAID_BY = {
-    "__getitem__": "index", "__and__": "bitwise_and", "__or__": "bitwise_or", "__xor__": "bitwise_xor",
-    "__invert__": "bitwise_not", "__iter__": "unbind", "data": "detach", "real": "detach", "__matmul__": "matmul",
-    "__mod__": "remainder", "__floordiv__": "floor_divide", "__pow__": "pow",
-}  # fmt: skip
-_SWAPPED = {"__rdiv__": "div", "__rtruediv__": "div", "__rsub__": "sub", "__rpow__": "pow", "__rmatmul__": "matmul"}
 _OF_SIZES = frozenset({"shape", "size", "numel", "nelement"})
 
 
@@ -129,7 +124,7 @@ class Follower:
         """Do what torch is asked for, and follow it."""
         if self._silent:
             return function(*args, **kwargs)
-        name = _name(function)
+        name = named(function)
         self.here()
         with self._quietly():
             try:
@@ -191,11 +186,7 @@ class Follower:
     def _work_out(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Value:
         """What the table of ops says; where it can't tell because of a size, asked again with the plain number."""
         node = cast("Any", self.run.spot)
-        if name in _SWAPPED:
-            name, args = _SWAPPED[name], args[::-1]
-        name = _SAID_BY.get(name, name)
-        if name == "index":
-            args = (args[0], *(args[1] if isinstance(args[1], tuple) else args[1:]))
+        name, args = asked(name, args)
         before = len(self.run.steps)
         found = apply(
             self.run,
@@ -324,9 +315,3 @@ def _memory(value: torch.Tensor) -> int:
         return value.data_ptr()
     except RuntimeError:  # of a tensor without memory
         return 0
-
-
-def _name(function: Callable[..., Any]) -> str:
-    """The name of a function, or of the attribute that it gets."""
-    name = getattr(function, "__name__", "?")
-    return getattr(getattr(function, "__self__", None), "__name__", name) if name == "__get__" else name

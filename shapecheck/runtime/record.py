@@ -17,7 +17,7 @@ from shapecheck.runtime.recording import Observation, Recording, Site
 from shapecheck.runtime.rewrite import rewritten
 from shapecheck.runtime.symbolic import Whole
 
-_SWAPPING = threading.RLock()
+SWAPPING = threading.RLock()  # whoever changes code or classes for a while holds it
 
 
 class Log:
@@ -128,7 +128,7 @@ class Watched:
     def recording(self, log: Log | None = None) -> Iterator[Log]:
         """Record what runs in here, in this thread; other threads run the same code and report nothing."""
         log = log if log is not None else Log()
-        with _SWAPPING:
+        with SWAPPING:
             originals = [(function, function.__code__) for function, _ in self._codes]
             for function, code in self._codes:
                 function.__code__ = code
