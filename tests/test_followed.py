@@ -158,6 +158,9 @@ def test_why_a_run_raises() -> None:
     (finding,) = findings_on(found, (), load_rules())
     assert finding.code == "SHP001"
     assert "num_heads" in finding.message
+    told = shapecheck.verify(Raises, {"x": (2, 5, 21)}, d_model=21, num_heads=3)
+    assert (told.error, told.unfollowed) == (found.error, None)
+    assert [one.code for one in told.findings] == ["SHP001"]
 
 
 class Choosy(nn.Module):

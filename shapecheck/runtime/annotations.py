@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import enum
 import inspect
@@ -136,7 +137,15 @@ def _axis(word: str, text: str) -> AxisSpec:
     try:
         return AxisSpec(word, Of.NUMBER, "", int(left), False, broadcasts)
     except ValueError:
-        return AxisSpec(word, Of.SUM, left, 0, False, broadcasts)
+        pass
+    try:
+        ast.parse(_BRACES.sub("0", left), mode="eval")
+    except SyntaxError as error:
+        raise BadAnnotation(f'"{text}": `{word}` is no axis; sums have no spaces in them: `h*d`, `(t-1)`') from error
+    return AxisSpec(word, Of.SUM, left, 0, False, broadcasts)
+
+
+_BRACES = re.compile(r"\{[^{}]*\}")  # what an f-string would put in
 
 
 def array(text: str) -> Array:

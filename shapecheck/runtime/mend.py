@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from shapecheck.runtime.annotations import Array
+from shapecheck.runtime.annotations import Array, Of
 from shapecheck.runtime.matching import Binding, Mismatch
 
 
@@ -39,13 +39,15 @@ def help_for(found: Mismatch, binding: Binding, *, argument: bool) -> str | None
     where = binding.where.get(found.axis, "")
     if argument and where.startswith("self."):
         return f"give {found.expected}, or build the module with {found.axis}={found.found}"
-    return _told(found.axis, found.expected, found.found, binding)
+    return _told(found.axis, found.expected, found.found, binding, argument=argument)
 
 
-def _told(axis: str, expected: int, found: int, binding: Binding) -> str | None:
+def _told(axis: str, expected: int, found: int, binding: Binding, *, argument: bool) -> str | None:
     """What one size is to the other, where one name says it: a multiple, a share, or what a division left."""
     known = {name: size for name, size in _known(binding).items() if name != axis and size > 1}
-    left = [(name, size) for name, size in known.items() if expected % size and found == expected - expected % size]
+    own = {} if argument else _own(binding)  # nobody divides by a length, nor before an argument is given
+    left = [(name, size) for name, size in known.items()
+            if name in own and expected % size and found == expected - expected % size]  # fmt: skip
     names = " times ".join(name for name, _ in left)
     if len(left) == 1:
         return f"{found} is what {expected} // {names} leaves of it: check that it divides before dividing"
@@ -63,9 +65,13 @@ def _told(axis: str, expected: int, found: int, binding: Binding) -> str | None:
 
 def _known(binding: Binding) -> dict[str, int]:
     """The sizes by name, with the whole numbers that the module holds."""
+    return _own(binding) | binding.sizes
+
+
+def _own(binding: Binding) -> dict[str, int]:
     owner = binding.arguments.get("self")
     own = vars(owner) if hasattr(owner, "__dict__") else {}
-    return {name: value for name, value in own.items() if type(value) is int} | binding.sizes
+    return {name: value for name, value in own.items() if type(value) is int}
 
 
 def _merged(asked: Array, shape: tuple[int, ...], binding: Binding) -> str | None:
@@ -108,7 +114,8 @@ def _folded(asked: Array, shape: tuple[int, ...], binding: Binding) -> str | Non
 
 def _exchanged(asked: Array, shape: tuple[int, ...], binding: Binding) -> tuple[str, str] | None:
     """The two names whose sizes stand for one another wherever they are asked for, where exactly one pair does."""
-    names = [axis.name for axis in asked.axes if not binding.where.get(axis.name, "self.").startswith("self.")]
+    bound = [axis.name for axis in asked.axes if axis.of is Of.NAME and axis.name in binding.sizes]
+    names = [name for name in bound if not binding.where.get(name, "").startswith("self.")]
     found = []
     for one, other in itertools.combinations(dict.fromkeys(names), 2):
         sizes = {**binding.sizes, one: binding.sizes[other], other: binding.sizes[one]}
