@@ -90,7 +90,11 @@ def _input(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Alarm:
-    """One thing that `verify` says of a class: the code of a rule, or `error`, `wrong`, `silent`, `unfollowed`."""
+    """One thing that `verify` says of a class.
+
+    `code` is the code of a rule, `error`, `wrong`, `silent`, `unfollowed`, or `table` where the table of ops contradicts
+    torch.
+    """
 
     name: str
     code: str
@@ -129,6 +133,8 @@ def alarms(case: Case) -> Iterator[Alarm]:
         yield Alarm(case.name, "error", found.error.splitlines()[0])
     if found.unfollowed is not None:
         yield Alarm(case.name, "unfollowed", found.unfollowed.splitlines()[0])
+    for other in found.contradictions:
+        yield Alarm(case.name, "table", f"{other.op} {other.expected} {list(other.found)} {other.spot.code}")
     if found.silent:
         yield Alarm(case.name, "silent", found.indivisible or "")
     for wrong in found.confirmation.of(Verdict.WRONG) if found.confirmation is not None else ():

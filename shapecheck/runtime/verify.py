@@ -12,6 +12,7 @@ import torch
 from shapecheck.rule import Finding, load_rules
 from shapecheck.runtime import choose
 from shapecheck.runtime.confirm import Confirmation, Verdict, confirm
+from shapecheck.runtime.follow import Contradiction
 from shapecheck.runtime.judged import Followed, findings_on, follow
 from shapecheck.runtime.predict import NoPrediction, findings_in, predicted, traces_in
 from shapecheck.runtime.record import traced
@@ -40,6 +41,7 @@ class Verification:
     silent: bool = False
     given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # what forward was called with
     unfollowed: str | None = None  # why the rules could not be asked about the recorded trace
+    contradictions: tuple[Contradiction, ...] = ()  # ops of the run of which the linter's own table says something else
 
     @property
     def ok(self) -> bool:
@@ -90,8 +92,9 @@ def verify(
     remains = _leaves_a_remainder((*static, *((followed.trace,) if followed.trace else ())), of, uneven.arguments)
     unfollowed = followed.error if followed.trace is None or result.error is None else None
     return replace(
-        result, findings=told, unfollowed=unfollowed, indivisible=uneven.told, silent=uneven.silent and remains
-    )
+        result, findings=told, unfollowed=unfollowed, indivisible=uneven.told, silent=uneven.silent and remains,
+        contradictions=followed.contradictions,
+    )  # fmt: skip
 
 
 def _followed(of: type, result: Verification, device: str) -> Followed:
