@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import shapecheck
 from shapecheck.rule import load_rules
 from shapecheck.runtime.judged import Followed, findings_on, follow
 from shapecheck.runtime.predict import findings_in
+from shapecheck.runtime.spot import _is_between
 from shapecheck.runtime.symbolic import Whole
 from shapecheck.shapes.shape import Shape
 from shapecheck.shapes.trace import Trace
@@ -181,6 +183,18 @@ def test_what_cannot_be_followed_is_said() -> None:
     assert found.unfollowed == "TypeError: dim is no int"
     assert found.ok
     assert "the rules were asked about the source alone: TypeError: dim is no int" in str(found)
+
+
+def test_the_place_of_an_op_is_the_code_that_asks_for_it() -> None:
+    """Neither torch's, whose layers it may be, nor Python's, nor ours; a package that is only called like torch is its own."""
+    _, trace = followed(modules.Composed, {"x": torch.randn(2, 5, 21)}, d_model=21, num_heads=3)
+    layers = [step for step in trace.steps if step.op == "layer"]
+    assert [step.place.code for step in layers] == [*["layer(x)"] * 3, "self.layers[3](merge(weights @ v))"]
+    assert {step.frame for step in layers} == {"Composed"}
+    torch_file = Path(torch.__file__)
+    assert _is_between(str(torch_file.parent / "functional.py"))
+    assert not _is_between(str(torch_file.parents[1] / "torchtune" / "modules" / "attention.py"))
+    assert not _is_between(modules.__file__)
 
 
 def test_nothing_is_left_behind() -> None:

@@ -15,9 +15,10 @@ import torch
 
 from shapecheck.rule import Span
 
-_HERE = str(Path(__file__).parents[1])
-_TORCH = str(Path(torch.__file__).parent)
-_PYTHON = sysconfig.get_path("stdlib")
+_HERE, _TORCH, _PYTHON = (
+    f"{folder}{os.sep}"
+    for folder in (Path(__file__).parents[1], Path(torch.__file__).parent, sysconfig.get_path("stdlib"))
+)
 BETWEEN = ("einops",)  # packages whose ops are their callers'
 GENERATED = "<the gate of shapecheck>"
 
