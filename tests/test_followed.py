@@ -165,6 +165,33 @@ def test_why_a_run_raises() -> None:
     assert [one.code for one in told.findings] == ["SHP001"]
 
 
+class RaisesBeforeProjecting(modules.Tabled):
+    """Its result has a width that its projection doesn't take: up to there nothing is missing."""
+
+    def merged(self, context: Tensor, b: int, t: int, d: int) -> Tensor:
+        joined = context.transpose(1, 2).reshape(b, t, d)
+        return torch.cat([joined, joined], dim=-1)
+
+
+def test_nothing_is_missing_in_a_run_that_ended_early() -> None:
+    told = shapecheck.verify(RaisesBeforeProjecting, {"x": (2, 5, 384)}, d_model=384)
+    assert told.error is not None
+    assert "ATN001" not in {one.code for one in told.findings}
+
+
+class Long(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(1501):
+            x = x + 1
+        return x
+
+
+def test_too_long_to_be_followed() -> None:
+    told = shapecheck.verify(Long, {"x": (2, 5)})
+    assert (told.error, told.unfollowed) == (None, "it has more than 1500 ops")
+    assert told.ok
+
+
 class Choosy(nn.Module):
     """Takes plain ints only."""
 

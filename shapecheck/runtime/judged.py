@@ -21,6 +21,7 @@ from shapecheck.runtime.recording import Site
 from shapecheck.runtime.spot import BETWEEN, Spot
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Bound, Place, Trace
+from shapecheck.static.run import MOST_STEPS, GiveUp
 
 DEEPEST = 2  # how far objects of objects that a constructor is given are looked into
 
@@ -49,7 +50,7 @@ def follow(of: type, arguments: Mapping[str, Any], inputs: Mapping[str, Any], de
     try:
         trace, error = _followed(follower, of, arguments, inputs, device)
     except Exception as raised:  # noqa: BLE001 (a number that knows its formula may break code that wants a plain one)
-        error = f"{type(raised).__name__}: {raised}"
+        error = _words(raised)
     finally:
         _forget_sizes()
     return Followed(trace, error, tuple(follower.contradictions), frozenset(follower.spoilt), follower.raised_at)
@@ -74,8 +75,12 @@ def _followed(
             try:
                 output = subject(**inputs)
             except Exception as raised:  # noqa: BLE001 (it is told, and a rule may say why)
-                error = f"{type(raised).__name__}: {raised}"
+                error = _words(raised)
     return follower.trace(output, completed=error is None), error
+
+
+def _words(error: Exception) -> str:
+    return f"it has more than {MOST_STEPS} ops" if isinstance(error, GiveUp) else f"{type(error).__name__}: {error}"
 
 
 def _forget_sizes() -> None:
@@ -150,8 +155,9 @@ def findings_on(followed: Followed, static: Sequence[Trace], rules: Sequence[Rul
     for rule, draft in drafts:
         if not isinstance(draft.place, Spot) or draft.meant or _follows(trace, rule, draft, drafts):
             continue
-        if rule.holds in (Holds.EVERY, Holds.REACHING) and _where(draft.place) in understood:
-            continue
+        missing = rule.holds in (Holds.EVERY, Holds.REACHING)
+        if missing and (not trace.completed or _where(draft.place) in understood):
+            continue  # of a run that ended early nobody knows what would have come
         keys = {(rule.code, draft.place), (rule.code, draft.key)} - {(rule.code, None)}
         if not keys & said:
             said |= keys

@@ -87,10 +87,12 @@ def verify(
     result, chosen = _first_that_runs(of, given, inputs or {}, device)
     uneven = _uneven(of, choose.indivisible(chosen, given), inputs or {}, device)
     followed = _followed(of, result, device)
+    unfollowed = followed.error if followed.trace is None or result.error is None else None
+    if unfollowed is not None:
+        followed = replace(followed, trace=None)
     static = traces_in(of)
     told = _told(of, followed, static, divides=not uneven.passes)
     remains = _leaves_a_remainder((*static, *((followed.trace,) if followed.trace else ())), of, uneven.arguments)
-    unfollowed = followed.error if followed.trace is None or result.error is None else None
     return replace(
         result, findings=told, unfollowed=unfollowed, indivisible=uneven.told, silent=uneven.silent and remains,
         contradictions=followed.contradictions,
