@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterator
 
@@ -16,21 +17,22 @@ import shapecheck
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def unsynchronised() -> Iterator[None]:
     """Whatever waits for the device raises in here."""
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
-    yield
-    torch.cuda.set_sync_debug_mode("default")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
-@pytest.mark.usefixtures("unsynchronised")
 def test_no_call_waits_for_the_device() -> None:
     """Not the first one, which is recorded and compared with the prediction, and not those that pass the gate."""
     module = modules.Attention(16, 24, 4).to("cuda")
     x = torch.empty(2, 5, 16, device="cuda")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), unsynchronised():
         warnings.simplefilter("error", shapecheck.ShapeWarning)
         for _ in range(3):
             assert module(x).shape == (2, 5, 24)
