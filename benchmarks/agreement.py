@@ -1,10 +1,13 @@
 """Are predicted shapes the ones that torch has? Attention classes of real libraries, each tensor compared.
 
-    python benchmarks/agreement.py [LIBRARY …] [--losses 30] [--findings]
+    python benchmarks/agreement.py [LIBRARY …] [--losses 30] [--verify]
 
 The classes and how each is built small are in agreement*.jsonl, drawn by agreement_draw.py; run this where the libraries
-are installed. A tensor is right, wrong or not predicted; what loses predictions is ranked. Exits with 1 if any is wrong. --findings asks the rules
-about each class as `shapecheck verify` does, and lists what they say of code that works.
+are installed. A tensor is right, wrong or not predicted; what loses predictions is ranked. Exits with 1 if any is wrong.
+
+--verify does what `shapecheck verify` does with each class, and compares what it says of this code, which works, with
+verify_judged.jsonl: there each thing that it may say stands with a reader's verdict and the reason. Exits with 1 on a false
+alarm, and on what nobody has judged.
 """
 
 import argparse
@@ -23,8 +26,11 @@ from typing import Any
 import torch
 
 from shapecheck.runtime.confirm import Comparison, Verdict, confirm
-from shapecheck.runtime.predict import NoPrediction, findings_in, predicted
+from shapecheck.runtime.predict import NoPrediction, predicted
 from shapecheck.runtime.record import traced
+from shapecheck.runtime.verify import verify
+
+JUDGED = Path(__file__).with_name("verify_judged.jsonl")
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,19 @@ def _input(value: Any) -> Any:
     return None
 
 
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that `verify` says of a class.
+
+    `code` is the code of a rule, `error`, `wrong`, `silent`, `unfollowed`, or `table` where the table of ops contradicts
+    torch.
+    """
+
+    name: str
+    code: str
+    said: str
+
+
 @dataclass
 class Count:
     """Tensors counted, for a library or all of them."""
@@ -98,7 +117,7 @@ class Count:
     whole: int = 0
     doubtful: int = 0
     failed: list[str] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
 
     def line(self, name: str) -> str:
         total = max(sum(self.verdicts.values()), 1)
@@ -109,7 +128,25 @@ class Count:
         )
 
 
-def judge(case: Case, count: Count, findings: bool) -> None:
+def alarms(case: Case) -> Iterator[Alarm]:
+    arguments = {name: _argument(value) for name, value in case.arguments.items()}
+    inputs = {name: _input(value) for name, value in case.inputs.items()}
+    found = verify(class_of(case.name), inputs, **arguments)
+    for one in found.findings:
+        yield Alarm(case.name, one.code, f"{one.path.name}:{one.span.row} {one.message}")
+    if found.error is not None:
+        yield Alarm(case.name, "error", found.error.splitlines()[0])
+    if found.unfollowed is not None:
+        yield Alarm(case.name, "unfollowed", found.unfollowed.splitlines()[0])
+    for other in found.contradictions:
+        yield Alarm(case.name, "table", f"{other.op} {other.expected} {list(other.found)} {other.spot.code}")
+    if found.silent:
+        yield Alarm(case.name, "silent", found.indivisible or "")
+    for wrong in found.confirmation.of(Verdict.WRONG) if found.confirmation is not None else ():
+        yield Alarm(case.name, "wrong", f"{wrong.site.row} {wrong.site.name} {wrong.expected} {list(wrong.found)}")
+
+
+def judge(case: Case, count: Count, verifying: bool) -> None:
     """Add one class."""
     try:
         of = class_of(case.name)
@@ -119,8 +156,8 @@ def judge(case: Case, count: Count, findings: bool) -> None:
             count.failed.append(f"{case.name}: {recording.error}")
             return
         confirmation = confirm(predicted(of).traces, recording, given(of, case.arguments))
-        if findings:
-            count.findings += [f"{case.name}:{one.span.row} {one.code} {one.message}" for one in findings_in(of)]
+        if verifying:
+            count.alarms += alarms(case)
     except NoPrediction as error:
         count.failed.append(f"{case.name}: {error}")
         return
@@ -168,7 +205,7 @@ def report(counts: Mapping[str, Count], losses: int) -> bool:
         total.losses += count.losses
         total.wrong += count.wrong
         total.failed += count.failed
-        total.findings += count.findings
+        total.alarms += count.alarms
         total.classes += count.classes
         total.whole += count.whole
         total.doubtful += count.doubtful
@@ -179,7 +216,7 @@ def report(counts: Mapping[str, Count], losses: int) -> bool:
     print(*(f"failed: {failure}" for failure in total.failed), sep="\n")
     print("\nwhat loses predictions:")
     print(*(f"{count:6}  {by}" for by, count in total.losses.most_common(losses)), sep="\n")
-    print(*(f"found: {finding}" for finding in total.findings), sep="\n")
+    accepted = told(total.alarms) if total.alarms else True
     if total.wrong:
         print("\nwrong:")
     for name, one in total.wrong:
@@ -187,20 +224,32 @@ def report(counts: Mapping[str, Count], losses: int) -> bool:
         print(
             f"{name} {site.path.name}:{site.row} `{site.name}`: predicted {one.expected} = {one.numbers}, is {list(one.found)}"
         )
-    return not total.wrong and bool(total.classes)
+    return not total.wrong and bool(total.classes) and accepted
+
+
+def told(alarms: list[Alarm]) -> bool:
+    """Print what `verify` says, with the verdicts; whether all of it is judged right."""
+    entries = [json.loads(line) for line in JUDGED.read_text("utf-8").splitlines()] if JUDGED.exists() else []
+    verdicts = {(one["class"], one["code"], one["said"]): one["verdict"] for one in entries}
+    judged = [(verdicts.get((one.name, one.code, one.said), "unjudged"), one) for one in alarms]
+    for verdict, one in judged:
+        print(f"{verdict}: {one.name} {one.code} {one.said}")
+    counts = Counter(verdict for verdict, _ in judged)
+    print(f"verify says {len(judged)} things: {dict(counts)}")
+    return set(counts) <= {"right"}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("library", nargs="*")
     parser.add_argument("--losses", type=int, default=30)
-    parser.add_argument("--findings", action="store_true")
+    parser.add_argument("--verify", action="store_true")
     options = parser.parse_args()
     counts: dict[str, Count] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for case in cases(options.library):
-            judge(case, counts.setdefault(case.library, Count()), options.findings)
+            judge(case, counts.setdefault(case.library, Count()), options.verify)
     return int(not report(counts, options.losses))
 
 

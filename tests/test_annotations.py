@@ -115,6 +115,13 @@ def test_what_is_no_annotation(text: str) -> None:
             Float[Tensor, text]
 
 
+@pytest.mark.parametrize("text", ["b (t d)", "b h*", "b {self.h", "b t+"])
+def test_what_can_never_be_worked_out(text: str) -> None:
+    """jaxtyping finds it in the first call; here it is told when the class is decorated."""
+    with pytest.raises(BadAnnotation, match="is no axis; sums have no spaces in them"):
+        axes(text)
+
+
 def test_unions_tuples_and_lists() -> None:
     def verdict(annotation: Any, given: Any) -> bool:
         return Binding().match(wanted(annotation), given, "x") is None

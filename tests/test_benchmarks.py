@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 import torch
 
-from agreement import Case, build, built_inputs, given
+from agreement import Alarm, Case, build, built_inputs, given, told
 from mutations import OPERATORS, Operator, mutants
 from precision import Entry, draw, key, merge, settled
 from tree import ROOT
@@ -164,3 +164,21 @@ def test_a_case_is_built_as_it_says() -> None:
     assert inputs["ids"].max() < 3
     assert [one.shape for one in inputs["pair"]] == [(1,), (2,)]
     assert (inputs["flag"], inputs["no"]) == (False, None)
+
+
+def test_what_verify_says_of_the_classes_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with a verdict and the reason; what nobody judged, and what was judged wrong, is no success."""
+    lines = (ROOT / "benchmarks" / "verify_judged.jsonl").read_text("utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    listed = (ROOT / "benchmarks" / "agreement.jsonl").read_text("utf-8").splitlines()
+    assert {one["class"] for one in entries} <= {json.loads(line)["name"] for line in listed}
+    assert {one["verdict"] for one in entries} <= {"right", "wrong"}
+    assert all(len(one["why"]) > 20 for one in entries)
+    right, wrong = (
+        next(Alarm(one["class"], one["code"], one["said"]) for one in entries if one["verdict"] == verdict)
+        for verdict in ("right", "wrong")
+    )
+    assert told([right])
+    assert not told([right, wrong])
+    assert not told([Alarm("torch.nn.Linear", "SHP003", "what nobody judged")])
+    assert "unjudged: torch.nn.Linear SHP003 what nobody judged" in capsys.readouterr().out

@@ -129,6 +129,21 @@ def test_keywords_are_held_to() -> None:
         Wrong()(torch.ones(5, 5))
 
 
+def test_axes_of_any_number_in_a_message() -> None:
+    """What is likely to mend it is looked for among names of one size alone."""
+
+    @checked
+    def attend(q: Float[Tensor, "*b t d"], k: Float[Tensor, "*b s d"]) -> Float[Tensor, "*b t s"]:
+        return q @ k.mT
+
+    assert attend(torch.randn(2, 3, 5, 7), torch.randn(2, 3, 6, 7)).shape == (2, 3, 5, 6)
+    with pytest.raises(ShapeError, match=r"axes `\*b` of `k` are \[2, 4\], not \[2, 3\]"):
+        attend(torch.randn(2, 3, 5, 7), torch.randn(2, 4, 6, 7))
+    with pytest.raises(ShapeError, match="axis `d` of `k` is 9, not 7") as told:
+        attend(torch.randn(2, 3, 5, 7), torch.randn(2, 3, 6, 9))
+    assert "help" not in str(told.value)
+
+
 def test_the_result() -> None:
     @checked(out="b t")
     class Wrong(nn.Module):

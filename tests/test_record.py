@@ -73,6 +73,7 @@ def test_super_mangled_names_and_nested_functions() -> None:
     assert isinstance(recording.output, torch.Tensor)
     assert torch.equal(recording.output, expected)
     assert {"doubled", "__hidden", "scaled", "tripled"} <= {one.name for one in recording}
+    assert {one.site.function for one in recording if one.name == "scaled"} == {"inner"}
     assert module._Super__kept.shape == (2, 3)
 
 

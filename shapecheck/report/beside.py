@@ -49,6 +49,8 @@ def _foot(run: Verification) -> Iterator[str]:
         yield f"raises {run.error}"
     for finding in run.findings:
         yield f"{finding.path.name}:{finding.span.row}:{finding.span.column}: {finding.code} {finding.message}"
+    if run.unfollowed is not None:
+        yield f"the rules were asked about the source alone: {run.unfollowed}"
     if run.indivisible is not None:
         yield run.indivisible
 
@@ -81,4 +83,5 @@ def _plain(run: Verification) -> dict[str, Any]:
             for one in run.findings
         ],
         "indivisible": run.indivisible,
+        "unfollowed": run.unfollowed,
     }  # fmt: skip

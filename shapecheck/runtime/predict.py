@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from shapecheck.rule import Finding, load_rules
+from shapecheck.shapes.trace import Trace
 from shapecheck.source import Source
-from shapecheck.static.analysis import findings_of
+from shapecheck.static.analysis import findings_of, traces_of
 from shapecheck.static.paths import Paths, Root, Traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.syntax import problem
@@ -41,12 +42,20 @@ def predicted(of: Any) -> Traced:
 
 def findings_in(of: type) -> tuple[Finding, ...]:
     """What the rules say of a class, on every path of it; nothing where its source can't be had."""
+    source = _source(of)
+    return () if source is None else findings_of(source, _project(source.path.parent), load_rules(), of.__name__)
+
+
+def traces_in(of: type) -> tuple[Trace, ...]:
+    """The traces that the rules are asked about: those of a class that know who builds it."""
+    source = _source(of)
+    return () if source is None else traces_of(source, _project(source.path.parent), of.__name__)
+
+
+def _source(of: type) -> Source | None:
     filename = _filename(of)
     text = "".join(linecache.getlines(filename)) if filename is not None else ""
-    if filename is None or not text:
-        return ()
-    path = Path(os.path.realpath(filename))
-    return findings_of(Source(path, text), _project(path.parent), load_rules(), of.__name__)
+    return Source(Path(os.path.realpath(filename)), text) if filename is not None and text else None
 
 
 def attends(of: type) -> bool:

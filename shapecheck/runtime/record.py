@@ -15,22 +15,29 @@ from shapecheck.runtime.definition import NoSource
 from shapecheck.runtime.reach import Reach
 from shapecheck.runtime.recording import Observation, Recording, Site
 from shapecheck.runtime.rewrite import rewritten
+from shapecheck.runtime.symbolic import Whole
 
-_SWAPPING = threading.RLock()
+SWAPPING = threading.RLock()  # whoever changes code or classes for a while holds it
 
 
 class Log:
     """What is being recorded: observations as they come, and the sites that were reached.
 
-    `on_bind` is told of each tensor that gets a name, before the code goes on.
+    `on_bind` is told of each tensor that gets a name, before the code goes on, `on_size` of each size that knows its
+    formula.
     """
 
-    __slots__ = ("events", "on_bind", "reached")
+    __slots__ = ("events", "on_bind", "on_size", "reached")
 
-    def __init__(self, on_bind: Callable[[Site, torch.Tensor], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_bind: Callable[[Site, torch.Tensor], None] | None = None,
+        on_size: Callable[[Site, Whole], None] | None = None,
+    ) -> None:
         self.events: list[tuple[Site, torch.Size, torch.dtype, str]] = []
         self.reached: set[Site] = set()
         self.on_bind = on_bind
+        self.on_size = on_size
 
     def observations(self) -> tuple[Observation, ...]:
         return tuple(
@@ -64,6 +71,8 @@ class Tap:
                 log.events.append((site, value.shape, value.dtype, value.device.type))
                 if log.on_bind is not None:
                     log.on_bind(site, value)
+            elif isinstance(value, Whole) and log.on_size is not None:
+                log.on_size(site, value)
         return value
 
     def give(self, index: int, value: Any) -> Any:
@@ -116,10 +125,10 @@ class Watched:
             self._codes.append((function, new.with_tap(Tap(new.sites))))
 
     @contextlib.contextmanager
-    def recording(self) -> Iterator[Log]:
+    def recording(self, log: Log | None = None) -> Iterator[Log]:
         """Record what runs in here, in this thread; other threads run the same code and report nothing."""
-        log = Log()
-        with _SWAPPING:
+        log = log if log is not None else Log()
+        with SWAPPING:
             originals = [(function, function.__code__) for function, _ in self._codes]
             for function, code in self._codes:
                 function.__code__ = code

@@ -146,7 +146,7 @@ class _Rewriter(ast.NodeTransformer):
         node.body = [*docstring, *self._block(node.body[len(docstring) :], given)]
         return node
 
-    def visitFunctionNodeDef(self, node: ast.FunctionDef) -> FunctionNode:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> FunctionNode:
         self.names.append(node.name)
         done = self.function(node)
         self.names.pop()

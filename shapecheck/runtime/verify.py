@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from shapecheck.rule import Finding
+from shapecheck.rule import Finding, load_rules
 from shapecheck.runtime import choose
 from shapecheck.runtime.confirm import Confirmation, Verdict, confirm
-from shapecheck.runtime.predict import NoPrediction, findings_in, predicted
+from shapecheck.runtime.follow import Contradiction
+from shapecheck.runtime.judged import Followed, findings_on, follow
+from shapecheck.runtime.predict import NoPrediction, findings_in, predicted, traces_in
 from shapecheck.runtime.record import traced
 from shapecheck.runtime.recording import Recording
+from shapecheck.shapes.dim import Kind, Symbol
+from shapecheck.shapes.substitute import evaluate
+from shapecheck.shapes.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,9 @@ class Verification:
     error: str | None = None
     indivisible: str | None = None
     silent: bool = False
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # what forward was called with
+    unfollowed: str | None = None  # why the rules could not be asked about the recorded trace
+    contradictions: tuple[Contradiction, ...] = ()  # ops of the run of which the linter's own table says something else
 
     @property
     def ok(self) -> bool:
@@ -55,6 +63,8 @@ class Verification:
                 yield f"line {one.site.row}: `{one.site.name}` is {list(one.found)}, not {one.expected} = {one.numbers}"
         for finding in self.findings:
             yield f"line {finding.span.row}: {finding.code} {finding.message}"
+        if self.unfollowed is not None:
+            yield f"the rules were asked about the source alone: {self.unfollowed}"
         if self.indivisible is not None:
             yield self.indivisible
 
@@ -64,6 +74,9 @@ def verify(
 ) -> Verification:
     """Build a class, run it, and compare every tensor with what is predicted of its source; then ask the rules.
 
+    They are asked twice: about the source, on every path, and about the recorded trace, which has the path, the layers
+    and the numbers of the real run, however they came about.
+
     `given` are constructor's arguments; sizes are chosen for the others (b=2, t=5, num_heads=3, head_dim=7, d_in=11,
     d_out=21). `inputs` are tensors or shapes by name. Where the class has heads and a width, it is built once more with a
     width that they don't divide. Raises CannotChoose where some argument needs to be given, and TypeError for what is no
@@ -72,11 +85,53 @@ def verify(
     if not isinstance(of, type):
         raise TypeError(f"verify takes a class, and this is a {type(of).__name__}")
     result, chosen = _first_that_runs(of, given, inputs or {}, device)
-    uneven, silent = _uneven(of, choose.indivisible(chosen, given), inputs or {}, device)
-    return Verification(
-        result.symbol, result.arguments, result.inputs, result.confirmation, result.recording, findings_in(of),
-        result.error, uneven, silent,
+    uneven = _uneven(of, choose.indivisible(chosen, given), inputs or {}, device)
+    followed = _followed(of, result, device)
+    unfollowed = followed.error if followed.trace is None or result.error is None else None
+    if unfollowed is not None:
+        followed = replace(followed, trace=None)
+    static = traces_in(of)
+    told = _told(of, followed, static, divides=not uneven.passes)
+    remains = _leaves_a_remainder((*static, *((followed.trace,) if followed.trace else ())), of, uneven.arguments)
+    return replace(
+        result, findings=told, unfollowed=unfollowed, indivisible=uneven.told, silent=uneven.silent and remains,
+        contradictions=followed.contradictions,
     )  # fmt: skip
+
+
+def _followed(of: type, result: Verification, device: str) -> Followed:
+    """The run once more, followed; nothing of what could not be built, or is no module."""
+    if not issubclass(of, torch.nn.Module) or (result.error is not None and result.recording is None):
+        return Followed(None)
+    return follow(of, result.arguments, result.given, device)
+
+
+def _told(of: type, followed: Followed, static: Sequence[Trace], *, divides: bool) -> tuple[Finding, ...]:
+    """What the rules say of the source and of the run.
+
+    `divides` where nothing but what divides can be built, as far as was tried: then no check is missing.
+    """
+    told = list(findings_in(of))
+    if divides and followed.trace is not None:
+        followed = replace(followed, trace=replace(followed.trace, divisions=()))
+    known = {(one.code, one.path, one.span.row) for one in told}
+    found = findings_on(followed, static, load_rules())
+    told += [one for one in found if (one.code, one.path, one.span.row) not in known]
+    return tuple(sorted(told, key=lambda one: one.order))
+
+
+def _leaves_a_remainder(traces: Sequence[Trace], of: type, uneven: Mapping[str, Any]) -> bool:
+    """Whether the class divides sizes that these arguments make indivisible: only then is anything lost in silence."""
+    sizes = {
+        Symbol(name, Kind.CONSTRUCTOR, ("param", of.__name__, name)): value
+        for name, value in uneven.items()
+        if type(value) is int
+    }
+    for division in [division for trace in traces for division in trace.divisions]:
+        pair = [evaluate(dim, sizes, lambda *_: None) for dim in (division.dividend, division.divisor)]
+        if pair[0] is not None and pair[1] and pair[0] % pair[1]:
+            return True
+    return False
 
 
 def _first_that_runs(
@@ -121,7 +176,7 @@ def run(of: Any, chosen: Mapping[str, Any], shapes: Mapping[str, Any], device: s
     inputs = {one: tuple(value.shape) for one, value in tensors.items() if isinstance(value, torch.Tensor)}
     function = "forward" if isinstance(of, type) else name
     confirmation = confirm(traces, recording, known, function) if traces else None
-    return Verification(name, dict(chosen), inputs, confirmation, recording, error=recording.error)
+    return Verification(name, dict(chosen), inputs, confirmation, recording, error=recording.error, given=tensors)
 
 
 def _check_arguments(of: type, chosen: Mapping[str, Any]) -> None:
@@ -143,18 +198,27 @@ def _tensor(value: Any, device: str) -> Any:
     return value
 
 
-def _uneven(
-    of: type, uneven: Mapping[str, Any] | None, shapes: Mapping[str, Any], device: str
-) -> tuple[str | None, bool]:
-    """What becomes of a width that the heads don't divide, and whether nothing says so."""
+@dataclass(frozen=True, slots=True)
+class Uneven:
+    """What becomes of a width that the heads don't divide: `passes` where it can be built, `silent` where it runs."""
+
+    told: str | None = None
+    passes: bool = False
+    silent: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _uneven(of: type, uneven: Mapping[str, Any] | None, shapes: Mapping[str, Any], device: str) -> Uneven:
     if uneven is None or shapes:  # inputs that are given have the width that divides
-        return None, False
+        return Uneven()
     result = run(of, uneven, {}, device)
     sizes = ", ".join(
         f"{name}={value}" for name, value in uneven.items() if choose.ROLES.get(name) in ("heads", "width")
     )
     if result.error is None:
         shapes_of = [list(shape) for shape in (result.recording.returned if result.recording is not None else ())]
-        return f"{sizes}: nothing is raised, the result is {', '.join(map(str, shapes_of))}", True
-    where = "when it is built" if result.recording is None else "at the first forward"
-    return f"{sizes}: raises {where}: {result.error.splitlines()[0]}", False
+        told = f"{sizes}: nothing is raised, the result is {', '.join(map(str, shapes_of))}"
+        return Uneven(told, passes=True, silent=True, arguments=uneven)
+    passes = result.recording is not None
+    where = "at the first forward" if passes else "when it is built"
+    return Uneven(f"{sizes}: raises {where}: {result.error.splitlines()[0]}", passes=passes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import enum
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -69,7 +71,15 @@ def _axis(word: str, text: str) -> AxisSpec:
     try:
         return AxisSpec(word, Of.NUMBER, "", int(left), False, broadcasts)
     except ValueError:
-        return AxisSpec(word, Of.SUM, left, 0, False, broadcasts)
+        pass
+    try:
+        ast.parse(_BRACES.sub("0", left), mode="eval")
+    except SyntaxError as error:
+        raise BadAnnotation(f'"{text}": `{word}` is no axis; sums have no spaces in them: `h*d`, `(t-1)`') from error
+    return AxisSpec(word, Of.SUM, left, 0, False, broadcasts)
+
+
+_BRACES = re.compile(r"\{[^{}]*\}")  # what an f-string would put in
 
 
 @dataclass(frozen=True, slots=True)

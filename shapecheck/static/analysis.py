@@ -74,6 +74,14 @@ def findings_of(source: Source, project: Project, rules: Sequence[Rule], name: s
     return tuple(sorted(found.values(), key=lambda finding: finding.order))
 
 
+def traces_of(source: Source, project: Project, name: str) -> tuple[Trace, ...]:
+    """The traces of one class or function of a file, on every path; each can ask for those of its owners."""
+    subject = Subject(File(source.path, source.text, project, notebook=bool(source.cells)), "modules")
+    return tuple(
+        trace for root in subject.roots if root.symbol == name for trace in subject.traced(root, every=True).traces
+    )
+
+
 def _of_roots(subject: Subject, rules: Sequence[Rule], defects: list[Defect]) -> Iterator[Finding]:
     for root in subject.roots:
         yield from _listed(defects, root.symbol, None, _findings, subject, root, rules, defects)
