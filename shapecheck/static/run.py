@@ -315,10 +315,11 @@ class Run:
             case Cond("or", operands) if not truth:
                 for operand in operands:
                     self.learn(operand, False)
-            case Cond("==", (left, right)) if truth:
-                self._equal(left, right)
-            case Cond("!=", (left, right)) if not truth:
-                self._equal(left, right)
+            case Cond("==" | "!=" as op, (left, right)):
+                if truth is (op == "=="):
+                    self._equal(left, right)
+                else:
+                    self._unequal(left, right)
             case Cond("truth", (operand,)) if not truth:
                 self._equal(operand, Num(Dim.of(0)))
             case Cond(">", (left, right)) if not truth:  # `if d % h > 0: raise`, `if stride > 1`
@@ -327,6 +328,8 @@ class Run:
                     self._equal(left, right)
             case Num() if not truth:
                 self._equal(cond, Num(Dim.of(0)))
+            case Num():
+                self._unequal(cond, Num(Dim.of(0)))
 
     def rank_of(self, shape: Shape) -> Unknown:
         """A rank that isn't known, as a value: which one it is may be told by a condition."""
@@ -358,6 +361,22 @@ class Run:
             return
         if not (a.function is not None and a.function.name == "%") and not _remainder(right):
             self.facts.equate(a, b)
+
+    def _unequal(self, left: Value, right: Value) -> None:
+        """A remainder that isn't 0, or a product of a quotient that isn't the whole: the division comes out uneven."""
+        a, b = number(left), number(right)
+        if a is None or b is None:
+            return
+        a, b = self.facts.resolve(a), self.facts.resolve(b)
+        for one, other in ((a, b), (b, a)):
+            function = one.function
+            if function is not None and function.name == "%" and other.value == 0:
+                self.facts.uneven.add((function.arguments[0], function.arguments[1]))
+                return
+        if a != b and self.facts.same(a, b):
+            quotients = [atom for dim in (a, b) for atom in dim.atoms() if isinstance(atom, Function)]
+            if len(quotients) == 1 and quotients[0].name == "//":
+                self.facts.uneven.add((quotients[0].arguments[0], quotients[0].arguments[1]))
 
     def _equal_shapes(self, left: Seq, right: Seq) -> None:
         """`x.size() == (b, t, d)`: the rank, and each size that isn't known otherwise."""
