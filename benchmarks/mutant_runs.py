@@ -78,7 +78,10 @@ class Call:
     def parameters(self, text: str, seed: int) -> dict[str, torch.Tensor]:
         """Parameters by name, none of them at a value that hides what comes before it (zero, one)."""
         torch.manual_seed(seed)
-        called, _, _ = self.prepare(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            called, arguments, keywords = self.prepare(text)
+            called(*arguments, **keywords)  # lazy ones are sized by the first call
         if not isinstance(called, torch.nn.Module):
             return {}
         return {name: torch.randn_like(value) * 0.3 for name, value in called.named_parameters()}
