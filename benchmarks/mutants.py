@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -118,13 +118,18 @@ class Judge:
                 return _with(told, verdict="harmless")
             runs = difference
         found = findings_in(self.subject.path, text)
-        known = {(finding.code, finding.message) for finding in findings_in(self.subject.path, self.text)}
+        known = self.known if found else set()
         codes = sorted({finding.code for finding in found if (finding.code, finding.message) not in known})
         if any(code in operator.codes for code in codes):
             return _with(told, verdict="right", runs=runs, codes=tuple(codes))
         if codes:
             return _with(told, verdict="another", runs=runs, codes=tuple(codes))
         return _with(told, verdict="missed", runs=runs, cause=self._cause(text, attention, mutant))
+
+    @cached_property
+    def known(self) -> set[tuple[str, str]]:
+        """What is reported of the original."""
+        return {(finding.code, finding.message) for finding in findings_in(self.subject.path, self.text)}
 
     def _difference(self, text: str) -> str | None:
         """What tells the mutant from the original: the error it raises, or that it is silent; None for nothing."""

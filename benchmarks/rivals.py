@@ -60,18 +60,18 @@ TOOLS = (
         "ruff",
         ("ruff==0.17.0",),
         ("{bin}/ruff", "check", "--isolated", "--preview", "--select", "ALL", "--output-format", "concise", "{file}"),
-        r"^\S+?:\d+:\d+: (?P<what>[A-Z]+\d+ .*)$",
+        r"^\S+?:\d+:\d+: (?P<what>[\w-]+: .*)$",
         "every rule, previews too",
     ),
     Tool(
         "Pyrefly",
         ("pyrefly==1.4.0", "pyrefly-torch-stubs==1.4.0", *TORCH),
         (
-            *("{bin}/pyrefly", "check", "--preset", "all", "--python-interpreter-path", "{bin}/python"),
-            *("--output-format", "min-text", "{file}"),
+            *("{bin}/pyrefly", "check", "--preset", "default", "--check-unannotated-defs"),
+            *("--python-interpreter-path", "{bin}/python", "--output-format", "min-text", "{file}"),
         ),
         r"^\s*(?:ERROR|WARN) .*?:\d+:\d+(?:-[\d:]+)?: (?P<what>.*)$",
-        "every kind of error, with its stubs that track shapes",
+        "the default errors, with its stubs that track shapes, bodies without annotations too",
     ),
     Tool(
         "torchtyc",

@@ -312,3 +312,11 @@ def _root(key: object) -> object:
         while isinstance(key, tuple) and len(key) == 2 and key[1] in (1, -1) and isinstance(key[0], tuple):
             key = key[0]
     return key if isinstance(key, tuple) and key[:1] == ("row",) else None
+
+
+def is_sequence(axis: Axis) -> bool:
+    """Whether an axis is an input's own, not its last: nobody builds a layer for the length of a batch or a sequence."""
+    if len(axis.factors) != 1 or axis.factors[0].origin is not Origin.INPUT:
+        return False
+    key = axis.factors[0].id
+    return not (isinstance(key, tuple) and len(key) == 3 and key[1] == -1)

@@ -10,7 +10,7 @@ from shapecheck.shapes.reshape import length_for_heads
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape, is_heads
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost
-from shapecheck.static.ops.elementwise import in_order
+from shapecheck.static.ops.elementwise import in_order, is_sequence
 from shapecheck.static.ops.layers import SIGNATURES, layer
 from shapecheck.static.values import NONE, TRUE, Layer, Many, Seq, Unknown, Value, number
 
@@ -38,7 +38,7 @@ def projected(
         raise Lost(layer_.type)
     clash = ratio = None
     if takes is not None:
-        clash = mismatch(run, takes, got) or _length_among_features(run, takes, got, shape)
+        clash = mismatch(run, takes, got, shape) or _length_among_features(run, takes, got, shape)
         ratio = run.facts.ratio(takes, got.size) if clash else None
     shape = shape.put(place, run.axis(gives, Origin.LAYER))
     detail = Applied(
@@ -55,11 +55,13 @@ def projected(
     return call.emit([tensor], shape, detail, op="layer", memory=in_order(run, shape), origin=origin)
 
 
-def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
+def mismatch(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
     """Whether a layer is never given the width that it was built for. An input's size is taken to be what it meets."""
     a, b = run.facts.simplify(takes), run.facts.simplify(got.size)
     if a == b or not a.known or not b.known:
         return False
+    if _stands_elsewhere(run, a, got, shape):
+        return True
     if a.value is not None and b.value is not None:
         return a.value != b.value
     if run.facts.ratio(a, b) is not None:
@@ -71,6 +73,15 @@ def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
     if Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]:
         run.facts.equate(a, b)
     return False
+
+
+def _stands_elsewhere(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
+    """Whether a tensor has the layer's width on another axis, and an input's length, bound by nothing, in its place."""
+    symbol = run.facts.resolve(got.size).symbol
+    if takes.value is not None or symbol is None or symbol.kind is not Kind.INPUT or not is_sequence(got):
+        return False
+    others = (entry for entry in shape.entries if isinstance(entry, Axis) and entry is not got)
+    return any(run.facts.simplify(other.size) == takes for other in others)
 
 
 def _length_among_features(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
@@ -138,7 +149,7 @@ def norm(call: Call, layer_: Layer) -> Value:
             shape = run.back(shape, -1, takes)
             got = shape.at(-1)
             if got is not None:
-                clash = mismatch(run, takes, got)
+                clash = mismatch(run, takes, got, shape)
                 detail = Applied(
                     layer_.type, layer_.name, takes, got, clash, run.facts.ratio(takes, got.size) if clash else None
                 )

@@ -7,7 +7,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order
+from shapecheck.static.ops.elementwise import _one_input, broadcast, in_order, is_sequence
 from shapecheck.static.run import Run, ahead
 from shapecheck.static.values import real
 
@@ -146,17 +146,9 @@ def differ(run: Run, left: Axis, right: Axis, *, activations: bool) -> bool:
         symbol = one.symbol
         if symbol is None or symbol.kind is not Kind.INPUT or not own[1]:
             continue
-        if own[1] <= {Kind.CONSTRUCTOR, Kind.CONFIG} and _is_sequence(left if one == a else right):
+        if own[1] <= {Kind.CONSTRUCTOR, Kind.CONFIG} and is_sequence(left if one == a else right):
             return True
     return False
-
-
-def _is_sequence(axis: Axis) -> bool:
-    """Whether an axis is an input's own, not its last: nobody builds a layer for the length of a batch or a sequence."""
-    if len(axis.factors) != 1 or axis.factors[0].origin is not Origin.INPUT:
-        return False
-    key = axis.factors[0].id
-    return not (isinstance(key, tuple) and len(key) == 3 and key[1] == -1)
 
 
 def share_batch(run: Run, left: Shape, right: Shape) -> None:
