@@ -8,6 +8,7 @@ from tree import ROOT
 
 RECORD = ROOT / "benchmarks" / "rivals.json"
 STYLES = 5
+FEW = 3
 
 
 def record() -> dict[str, Any]:
@@ -27,12 +28,24 @@ def table() -> str:
     alarms = ["not run" if "correct" not in tool else str(sum(tool["correct"].values())) for tool in tools.values()]
     lines.append(f"| said of the five correct files | {' | '.join(alarms)} |")
     notes = [f"{name} ({_how(tool)})" for name, tool in tools.items()]
-    return "\n".join([*lines, "", f"Run on {told['date']} with Python {told['python']}: {'; '.join(notes)}."])
+    lines += ["", f"Run on {told['date']} with Python {told['python']}: {'; '.join(notes)}."]
+    return "\n".join([*lines, *_rare(tools)])
 
 
 def _cell(styles: dict[str, list[str]]) -> str:
     assert len(styles) == STYLES
     return f"{sum(map(bool, styles.values()))} of {STYLES}"
+
+
+def _rare(tools: dict[str, Any]) -> list[str]:
+    """What a tool says that hardly says anything: the reader sees what a lone 1 stands for."""
+    said = {
+        name: [message for styles in tool.get("reported", {}).values() for told in styles.values() for message in told]
+        for name, tool in tools.items()
+    }
+    return [
+        f"{name} says: {', '.join(f'“{one}”' for one in told)}." for name, told in said.items() if 0 < len(told) <= FEW
+    ]
 
 
 def _how(tool: dict[str, Any]) -> str:
