@@ -106,7 +106,8 @@ class Run:
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(
         default_factory=dict
-    )  # row → the rank that its use speaks for, where it isn't USUAL
+    )  # row → the rank that its use speaks for, where it isn't the common one
+    common: int = USUAL
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _fresh: int = 0
@@ -245,7 +246,7 @@ class Run:
             self.unsettled = True
             if not self.assume or why is None:
                 return shape
-            rank = max(least, others + max(0, self.usual.get(_whole(row.key), USUAL) - _depth(row.key)))
+            rank = max(least, others + max(0, self.usual.get(_whole(row.key), self.common) - _depth(row.key)))
             self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
             self.facts.assumed.add(row.key)
         if rank < others:

@@ -37,9 +37,12 @@ def projected(
     if got is None or place is None or gives is None:
         raise Lost(layer_.type)
     clash = ratio = None
+    weak = False
     if takes is not None:
-        clash = mismatch(run, takes, got, shape) or _length_among_features(run, takes, got, shape)
+        length = _stands_elsewhere(run, takes, got, shape) or _length_among_features(run, takes, got, shape)
+        clash = length or mismatch(run, takes, got, shape)
         ratio = run.facts.ratio(takes, got.size) if clash else None
+        weak = bool(clash) and not length and ratio is None
     shape = shape.put(place, run.axis(gives, Origin.LAYER))
     detail = Applied(
         layer_.type,
@@ -48,7 +51,7 @@ def projected(
         got,
         bool(clash),
         ratio,
-        bool(clash) and ratio is None,
+        weak,
         layer_.built_in != "forward",
     )
     origin = Origin.PARAMETER if tensor.origin in (Origin.PARAMETER, Origin.CREATED) else Origin.OTHER
