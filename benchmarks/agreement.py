@@ -54,10 +54,11 @@ def class_of(dotted: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def build(case: Case) -> torch.nn.Module:
+def build(case: Case, of: Any = None) -> torch.nn.Module:
+    """The module of a case; of another class than the named one, where `of` is given."""
     torch.manual_seed(0)
     arguments = {name: _argument(value) for name, value in case.arguments.items()}
-    module = class_of(case.name)(**arguments)
+    module = (of or class_of(case.name))(**arguments)
     assert isinstance(module, torch.nn.Module)
     return module.eval()
 
@@ -90,7 +91,15 @@ def _input(value: Any) -> Any:
             return tuple(_input(part) for part in parts)
         case {"value": literal}:
             return literal
+        case {"mask": shape, "added": added}:
+            return _mask(shape, added)
     return None
+
+
+def _mask(shape: list[int], added: bool) -> torch.Tensor:
+    """True at the first half of the keys; or 0 there and the lowest number elsewhere, to be added to the scores."""
+    kept = torch.arange(shape[-1]).expand(shape) < (shape[-1] + 1) // 2
+    return torch.zeros(shape).masked_fill(~kept, torch.finfo(torch.float32).min) if added else kept.clone()
 
 
 @dataclass(frozen=True)

@@ -101,14 +101,19 @@ def attempt(operator: Operator, file: File, mutant: Mutant) -> Trial:
 
 def _findings(file: File, text: str, symbol: str) -> list[Finding]:
     """What is reported inside a class when the file has this text."""
-    analysis = analyse(Source(file.path, text), _project(file.path.parent), _rules(), "attention")
-    if analysis.defects:
-        print(f"defect: {file}: {analysis.defects[0]}", file=sys.stderr)
     rows = range(0)
     for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef) and node.name == symbol:
             rows = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-    return [finding for finding in analysis.findings if finding.span.row in rows]
+    return [finding for finding in findings_in(file.path, text) if finding.span.row in rows]
+
+
+def findings_in(path: Path, text: str) -> tuple[Finding, ...]:
+    """What is reported of a file when it has this text."""
+    analysis = analyse(Source(path, text), _project(path.parent), _rules(), "attention")
+    if analysis.defects:
+        print(f"defect: {path}: {analysis.defects[0]}", file=sys.stderr)
+    return analysis.findings
 
 
 _project = cache(Project.of)

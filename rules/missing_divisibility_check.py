@@ -60,10 +60,13 @@ def check(trace: Trace) -> Iterator[Draft]:
         written = _WRITTEN.fullmatch(division.place.code)
         n, d = written.groups() if written is not None else (str(dividend), str(divisor))
         whole, part = n.split(".")[-1], d.split(".")[-1]
+        missing = f"nothing checks that {part} divides {whole}"
+        if trace.facts.is_uneven(dividend, divisor):
+            missing = f"the check refuses each {whole} that {part} divides, and passes the others"
         said = f"{whole} {{{n}}} is not divisible by {part} {{{d}}}"
         yield Draft(
             division.place,
-            f"`{division.place.code}` drops the remainder, and nothing checks that {part} divides {whole}",
+            f"`{division.place.code}` drops the remainder, and {missing}",
             outcome=words,
             help=f'`if {n} % {d}: raise ValueError(f"{said}")`' if written else None,
             severity=Severity.ERROR if what in (Consequence.NARROWER, Consequence.OTHER_COUNT) else Severity.WARNING,

@@ -46,11 +46,17 @@ def outcome(text: str, call: str) -> str | None:
 
 
 def _call(node: ast.expr, names: dict[str, Any]) -> Any:
+    called, arguments, keywords = prepared(node, names)
+    return called(*arguments, **keywords)
+
+
+def prepared(node: ast.expr, names: dict[str, Any]) -> tuple[Any, list[Any], dict[str, Any]]:
+    """What a run line calls, built, and the tensors that it is given."""
     if not isinstance(node, ast.Call):
         raise TypeError(f"`{ast.unparse(node)}` is no call")
     called = names[node.func.id] if isinstance(node.func, ast.Name) else _built(node.func, names)
     keywords = {keyword.arg: _tensor(keyword.value) for keyword in node.keywords if keyword.arg}
-    return called(*map(_tensor, node.args), **keywords)
+    return called, list(map(_tensor, node.args)), keywords
 
 
 def _built(node: ast.expr, names: dict[str, Any]) -> Any:

@@ -7,8 +7,12 @@ from collections import Counter
 import pytest
 import torch
 
+import linear
 from agreement import Alarm, Case, build, built_inputs, given, told
-from mutations import OPERATORS, Operator, mutants
+from mutant_runs import Outcome
+from mutants import subjects
+from mutations import OPERATORS, TRIED, Operator, mutants
+from mutations.attention import Attention, Module, reached
 from precision import Entry, draw, key, merge, settled
 from tree import ROOT
 
@@ -90,6 +94,92 @@ def test_mutation(operator: Operator) -> None:
 def test_mutation_that_makes_no_bug(name: str, old: str, new: str) -> None:
     assert CORRECT.count(old) == 1
     assert not mutants(CORRECT.replace(old, new))[name]
+
+
+# What each further operator makes of code that it applies to: the first of its mutants.
+TRIED_CHANGES = {
+    "inverted guard": ("assert n % heads == 0", "assert not (n % heads == 0)"),
+    "weakened guard": ("assert n % heads == 0", "assert n % 2 == 0"),
+    "dropped transpose": ("x.transpose(1, 2)", "x"),
+    "added transpose": ("x.view(b, t, c)", "x.view(b, t, c).transpose(1, 2)"),
+    "changed transpose": ("x.transpose(1, 2)", "x.transpose(0, 2)"),
+    "keys not transposed": ("q @ k.transpose(-2, -1)", "q @ k"),
+    "swapped view": ("x.view(b, t, c)", "x.view(t, b, c)"),
+    "folded into the batch": (
+        "x.view(b, t, h, d).transpose(1, 2)",
+        "x.reshape((b) * (h), t, d).reshape(b, h, t, d)",
+    ),
+    "softmax over heads": ("(q @ k).softmax(dim=-1)", "(q @ k).softmax(dim=1)"),
+    "dropped scale": ("attn = attn * self.scale", "attn = attn"),
+    "changed scale": ("attn = attn / k.size(-1) ** 0.5", "attn = attn / k.size(-2) ** 0.5"),
+    "shifted diagonal": ("torch.triu(x, diagonal=1)", "torch.triu(x, diagonal=2)"),
+    "inverted mask": ("s = s.masked_fill(~m, -inf)", "s = s.masked_fill(m, -inf)"),
+    "moved mask": (
+        "s = s.masked_fill(m, -inf)\n    w = s.softmax(dim=-1)",
+        "pass\n    w = s.softmax(dim=-1); w = w.masked_fill(m, 0.0)",
+    ),
+    "weakened mask": ("s = s.masked_fill(m, -inf)", "s = s.masked_fill(m, 1e-9)"),
+    "dropout in eval": ("dropout_p=p if self.training else 0.0", "dropout_p=p"),
+    "repeat order": ("k.repeat_interleave(g, dim=1)", "k.repeat(1, g, 1, 1)"),
+    "lying comment": ("x  # (b, t, 3)", "x  # (t, t, 3)"),
+}
+
+
+@pytest.mark.parametrize("operator", TRIED[len(OPERATORS) :], ids=lambda operator: operator.name)
+def test_mutation_of_code_that_is_run(operator: Operator) -> None:
+    old, new = TRIED_CHANGES[operator.name]
+    if operator.name.endswith("guard"):
+        init, new = (
+            f"class A:\n  def __init__(self, n, heads):\n    {one}\n    self.d = n // heads\n"
+            "  def forward(self, q):\n    return (q @ q).softmax(-1)\n"
+            for one in (old, new)
+        )
+        text = init
+    elif operator.name == "dropout in eval":
+        text, new = (f"def attend(q):\n    return scaled_dot_product_attention({one})\n" for one in (old, new))
+    else:
+        text, new = (f"def attend(q):\n    {one}\n" for one in (old, new))
+    (node,) = reached(Module(text), {"attend", "A"})
+    found = [mutant.apply(text) for mutant in operator.mutants(Attention(Module(text), node))]
+    assert found[0] == new
+
+
+def test_what_is_reached_is_what_is_named() -> None:
+    module = Module("def a(): pass\ndef b(): a()\ndef c(): pass\nclass D:\n  def e(self): b()\n")
+    assert [node.name for node in reached(module, {"D"})] == ["a", "b", "D"]
+
+
+def test_mutants_are_told_from_what_changes_nothing() -> None:
+    first = Outcome({"output 0": torch.ones(2)})
+    assert first.matches(Outcome({"output 0": torch.ones(2) + 1e-7}))
+    assert not first.matches(Outcome({"output 0": torch.zeros(2)}))
+    assert not first.matches(Outcome({"output 0": torch.ones(1, 2)}))
+    assert not first.matches(Outcome(error="ValueError: no"))
+    assert Outcome({"output 0": torch.full((2,), torch.nan)}).matches(
+        Outcome({"output 0": torch.full((2,), torch.nan)})
+    )
+
+
+def test_a_fixture_is_run_beside_its_mutant() -> None:
+    (subject,) = (
+        one for one in subjects(["fixtures"]) if one.path.stem == "fused" and one.path.parent.name == "styles"
+    )
+    (call,) = subject.calls()
+    like = call.parameters(subject.text, 0)
+    original = call.outcome(subject.text, 0, like)
+    assert original.error is None
+    assert any(name.startswith("gradient of ") for name in original.tensors)
+    same = subject.text.replace("scores.softmax(dim=-1)", "scores.softmax(dim=3)")
+    other = subject.text.replace("scores.softmax(dim=-1)", "scores.softmax(dim=-2)")
+    assert call.outcome(same, 0, like).matches(original)
+    assert not call.outcome(other, 0, like).matches(original)
+    assert call.lines(subject.text, subject.compiled_as)
+
+
+def test_a_long_forward_is_right() -> None:
+    text = linear.forward(3)
+    assert text.count("softmax") == 3
+    assert linear.seconds(text, 1) > 0
 
 
 def entries(**counts: int) -> list[Entry]:

@@ -1,19 +1,27 @@
-"""Six bugs that can be put into correct attention code, one at a time: one file each.
+"""Bugs that can be put into correct attention code, one at a time; operators that are alike share a file.
 
-An operator says where its bug can be put into a class, and applies only where the mutated class really has that bug:
-when in doubt, not.
+An operator says where its bug can be put into a class. The six of `OPERATORS` apply only where the mutated class really
+has that bug, when in doubt not: nothing of it is run. Those of `TRIED` are for code that can be run, before and after.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mutations import (
+    comments,
     dropped_guard,
     dropped_projection,
     inverse_scale,
+    masks,
     merge_without_transpose,
+    repeats,
+    scale,
     softmax_axis,
+    training,
+    transposes,
     undivided_width,
+    views,
+    weak_guard,
 )
 from mutations.attention import Attention, Edit, Module
 from mutations.attention import attention_classes as attention_classes
@@ -41,6 +49,8 @@ class Operator:
     name: str
     sites: Callable[[Attention], Iterator[tuple[int, tuple[Edit, ...]]]]
     codes: frozenset[str]
+    harmless_when_equal: bool = True  # a guard that goes and a comment that lies change no number
+    anywhere: bool = False  # also in functions that don't attend themselves
 
     def mutants(self, attention: Attention) -> tuple[Mutant, ...]:
         """Every way to put this bug into the class."""
@@ -53,7 +63,30 @@ OPERATORS = (
     Operator("merge without transpose", merge_without_transpose.sites, frozenset({"SHP001", "SHP002", "SHP003"})),
     Operator("softmax axis", softmax_axis.sites, frozenset({"ATN011"})),
     Operator("inverse scale", inverse_scale.sites, frozenset({"ATN013"})),
-    Operator("dropped guard", dropped_guard.sites, frozenset({"ATN003"})),
+    Operator("dropped guard", dropped_guard.sites, frozenset({"ATN003"}), harmless_when_equal=False),
+)
+
+_MOVED = frozenset({"ATN010", "SHP001", "SHP002", "SHP003", "SHP004", "SHP005"})
+TRIED = (
+    *OPERATORS,
+    Operator("inverted guard", weak_guard.inverted, frozenset({"ATN003", "ATN004"}), harmless_when_equal=False),
+    Operator("weakened guard", weak_guard.weakened, frozenset({"ATN003"}), harmless_when_equal=False),
+    Operator("dropped transpose", transposes.dropped, _MOVED),
+    Operator("added transpose", transposes.added, _MOVED),
+    Operator("changed transpose", transposes.changed, _MOVED),
+    Operator("keys not transposed", transposes.dropped_of_keys, _MOVED),
+    Operator("swapped view", views.swapped, _MOVED | {"ATN013"}),
+    Operator("folded into the batch", views.folded, frozenset({"SHP003"})),
+    Operator("softmax over heads", softmax_axis.over_heads, frozenset({"ATN011"})),
+    Operator("dropped scale", scale.dropped, frozenset({"ATN012"})),
+    Operator("changed scale", scale.changed, frozenset({"ATN013"})),
+    Operator("shifted diagonal", masks.shifted_diagonal, frozenset({"ATN024"})),
+    Operator("inverted mask", masks.inverted, frozenset({"ATN020"})),
+    Operator("moved mask", masks.moved, frozenset({"ATN021"})),
+    Operator("weakened mask", masks.weakened, frozenset({"ATN022"})),
+    Operator("dropout in eval", training.sites, frozenset({"ATN014"})),
+    Operator("repeat order", repeats.sites, frozenset({"ATN015"}), anywhere=True),
+    Operator("lying comment", comments.sites, frozenset({"SHP006"}), harmless_when_equal=False, anywhere=True),
 )
 
 

@@ -1,4 +1,4 @@
-"""Text of a library → the classes in it that attend, as CPython's `ast` shows them.
+"""Text of a library → the classes and functions in it that attend, as CPython's `ast` shows them.
 
 Deliberately not the linter's own view: what a bug can be put into must not depend on what the linter understands.
 """
@@ -64,18 +64,25 @@ class Module:
 
 @dataclass(frozen=True)
 class Attention:
-    """A class that attends, as its text shows it."""
+    """A class that attends, or a function that stands alone, as its text shows it."""
 
     module: Module
-    node: ast.ClassDef
+    node: ast.ClassDef | ast.FunctionDef
 
     @cached_property
     def methods(self) -> dict[str, ast.FunctionDef]:
+        if isinstance(self.node, ast.FunctionDef):
+            return {self.node.name: self.node}
         return {item.name: item for item in self.node.body if isinstance(item, ast.FunctionDef)}
 
     @cached_property
     def init(self) -> ast.FunctionDef:
         return self.methods["__init__"]
+
+    @cached_property
+    def is_module(self) -> bool:
+        """Is it a class that builds its layers and calls them itself?"""
+        return {"__init__", "forward"} <= self.methods.keys() and bool(self.attends) and bool(self.products)
 
     @cached_property
     def attends(self) -> dict[str, int]:
@@ -129,12 +136,26 @@ class Attention:
             node = parent
 
 
+def reached(module: Module, roots: set[str]) -> Iterator[ast.ClassDef | ast.FunctionDef]:
+    """The classes and functions of a module that these ones name, directly or not, in the order of the file."""
+    defined = {node.name: node for node in module.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    found: set[str] = set()
+    waiting = [name for name in roots if name in defined]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            named = {node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)}
+            waiting += sorted(named & defined.keys())
+    return (node for name, node in defined.items() if name in found)
+
+
 def attention_classes(module: Module) -> Iterator[Attention]:
     """The module's classes with an `__init__` and a `forward` of their own that attend by a product of tensors."""
     for node in module.tree.body:
         if isinstance(node, ast.ClassDef) and ATTENDS.search(module.source(node)):
             found = Attention(module, node)
-            if {"__init__", "forward"} <= found.methods.keys() and found.attends and found.products:
+            if found.is_module:
                 yield found
 
 

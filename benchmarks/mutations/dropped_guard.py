@@ -12,6 +12,8 @@ from mutations.head_width import HeadWidth, guards, head_widths
 
 def sites(attention: Attention) -> Sites:
     seen = set()
+    if not attention.is_module:
+        return
     for width in head_widths(attention, attention.init):
         if (width.width, width.heads) not in seen and not _is_guarded_by_builder(attention, width):
             seen.add((width.width, width.heads))

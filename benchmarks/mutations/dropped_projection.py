@@ -9,6 +9,8 @@ _MERGES = re.compile(r"reshape|view|flatten|rearrange|merge|combine")
 
 
 def sites(attention: Attention) -> Sites:
+    if not attention.is_module:
+        return
     module, forward, end = attention.module, attention.methods["forward"], attention.attends.get("forward")
     if end is None or attention.pools or not attention.has_heads:
         return

@@ -16,6 +16,8 @@ _NEAR = 3  # statements between the transpose and the reshape
 
 def sites(attention: Attention) -> Sites:
     module = attention.module
+    if not attention.is_module:
+        return
     for name, method in attention.methods.items():
         end = attention.attends.get(name, 0)
         if attention.pools or _is_handed_on(attention, method, end):

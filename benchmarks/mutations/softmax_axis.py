@@ -1,4 +1,4 @@
-"""`scores.softmax(dim=-1)` → `scores.softmax(dim=-2)`: over the queries."""
+"""`scores.softmax(dim=-1)` → `scores.softmax(dim=-2)`: over the queries; or `dim=1`: over the heads."""
 
 import ast
 
@@ -6,6 +6,14 @@ from mutations.attention import Attention, Sites, calls, is_scores, last_name, l
 
 
 def sites(attention: Attention) -> Sites:
+    return _over(attention, "-2")
+
+
+def over_heads(attention: Attention) -> Sites:
+    return _over(attention, "1")
+
+
+def _over(attention: Attention, axis: str) -> Sites:
     module = attention.module
     if attention.pools:
         return
@@ -17,10 +25,10 @@ def sites(attention: Attention) -> Sites:
                 of_module = last_name(owner) in ("F", "functional", "torch")
                 operand = call.args[0] if of_module and call.args else owner
                 dims = call.args[1:2] if of_module else call.args[:1]
-                if not is_scores(operand) or min(attention.products) > module.end(call):
+                if not is_scores(operand) or min(attention.products, default=0) > module.end(call):
                     continue
             case _:
                 continue
         match [*dims, *(keyword.value for keyword in call.keywords if keyword.arg == "dim")]:
             case [dim] if literal(dim) == -1:
-                yield call.lineno, (module.replace(dim, "-2"),)
+                yield call.lineno, (module.replace(dim, axis),)

@@ -10,6 +10,8 @@ from mutations.head_width import HeadWidth, guards, head_widths
 
 
 def sites(attention: Attention) -> Sites:
+    if not attention.is_module:
+        return
     for method in (attention.init, attention.methods["forward"]):
         for width in head_widths(attention, method):
             if width.target is None and method is attention.init:

@@ -24,6 +24,7 @@ class Contraction:
     right: tuple[Axis, ...]
     clash: tuple[Axis, Axis] | None = None  # two axes that must agree and never do
     ratio: Dim | None = None  # … and how many times one is the other, where it is
+    certain: bool = True  # they were known to agree before it was learnt from their meeting here
 
 
 @dataclass(frozen=True, slots=True)

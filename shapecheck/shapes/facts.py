@@ -20,6 +20,7 @@ class Facts:
     rows: dict[object, tuple[Entry, ...]] = field(default_factory=dict)
     divisible: set[tuple[Dim, Dim]] = field(default_factory=set)
     looked_at: set[tuple[Dim, Dim]] = field(default_factory=set)  # (n, d) whose remainder some code works out
+    uneven: set[tuple[Dim, Dim]] = field(default_factory=set)  # (n, d) known to leave a remainder on this path
     assumptions: list[str] = field(default_factory=list)
     assumed: set[object] = field(default_factory=set)  # the keys of the rows whose rank was only assumed
     quotients: dict[tuple[Dim, Dim], Dim] = field(default_factory=dict)  # (n, d) → n // d, as divisions were written
@@ -177,6 +178,10 @@ class Facts:
     def is_looked_at(self, dividend: Dim, divisor: Dim) -> bool:
         """Whether some code works out the remainder: it may be a check in a form that isn't known to be one."""
         return any((self.resolve(n), self.resolve(d)) == (dividend, divisor) for n, d in self.looked_at)
+
+    def is_uneven(self, dividend: Dim, divisor: Dim) -> bool:
+        """Whether the path has looked, found a remainder, and gone on: a check the wrong way round."""
+        return any((self.resolve(n), self.resolve(d)) == (dividend, divisor) for n, d in self.uneven)
 
     # -- comparing --------------------------------------------------------------------------------------------------
     def same(self, a: Dim, b: Dim) -> bool:

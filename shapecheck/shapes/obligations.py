@@ -98,7 +98,9 @@ def _pair(trace: Trace, division: Division) -> tuple[Dim, Dim]:
 def _is_checked(trace: Trace, division: Division) -> bool:
     """Whether the path itself knows that a division comes out even, or looks at its remainder."""
     pair = _pair(trace, division)
-    return not trace.facts.owes(*pair) or trace.facts.is_looked_at(*pair)
+    if not trace.facts.owes(*pair):
+        return True
+    return trace.facts.is_looked_at(*pair) and not trace.facts.is_uneven(*pair)
 
 
 def _is_of_other_heads(trace: Trace, dividend: Dim, divisor: Dim) -> bool:

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from shapecheck.rule import Draft, Edit, Finding, Fix, Holds, Related, Rewrite, Rule, Span
+from shapecheck.shapes.details import Applied, Contraction, Detail
+from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.shape import Axis
 from shapecheck.shapes.trace import Place, Trace
 from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
 from shapecheck.static.paths import Paths, Root, Traced
 from shapecheck.static.project import File, Project
 from shapecheck.static.roots import Candidates, builders, candidates, resolved
+from shapecheck.static.run import USUAL
 from shapecheck.static.syntax import Broken, NodePlace, SyntaxProblem
 from shapecheck.static.values import Class
 
@@ -242,7 +246,8 @@ def _findings(subject: Subject, root: Root, rules: Sequence[Rule], defects: list
     one_of_many = bool(result.left_out) and len(result.traces) == 1
     subject.meant |= {_sign(one.rule, one.draft) for one in said if one.draft.meant}
     said = [one for one in said if _sign(one.rule, one.draft) not in subject.meant]
-    proven = [one for one in said if _holds(one, said, traces)]
+    elsewhere = OtherRank(root)
+    proven = [one for one in said if _holds(one, said, traces, elsewhere)]
     kept = [one for one in proven if not _follows(one, proven, traces[one.path])]
     done: set[object] = set()
     for one in kept:
@@ -277,12 +282,32 @@ def _said(
     ]
 
 
-def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
+class OtherRank:
+    """A root traced as if its inputs had an axis more than is usual: what is found with both rests on neither."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+
+    @cached_property
+    def _traces(self) -> tuple[Trace, ...]:
+        followed = Paths(self._root, USUAL + 1).follow(FIRST_WORK)
+        return tuple(trace for trace in followed.traces if trace.completed and not trace.contradictory)
+
+    def has(self, one: Said) -> bool:
+        """Whether it is said there, too, or what meets there isn't known to fit."""
+        others = [trace for trace in self._traces if _reaches(trace, one.draft)]
+        return bool(others) and all(
+            _is_open(trace, one.draft) or any(draft.place == one.draft.place for draft in one.rule.check(trace))
+            for trace in others
+        )
+
+
+def _holds(one: Said, said: list[Said], traces: list[Trace], elsewhere: OtherRank) -> bool:
     """Whether what is said of one path is said of as many as the rule asks for, and rests on no assumption."""
     if one.draft.step is not None and one.rule.holds is not Holds.EVERY:
         trace = traces[one.path]
         about_shapes = one.rule.holds is Holds.RAISING or one.rule.code.startswith("SHP")
-        if trace.contradictory or (about_shapes and _assumed(trace, one.draft.step)):
+        if trace.contradictory or (about_shapes and _assumed(trace, one.draft.step) and not elsewhere.has(one)):
             return False
     if one.rule.holds is Holds.SOME and not one.draft.everywhere:
         return True
@@ -290,7 +315,7 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     if one.draft.everywhere:
         return len(paths) == len(traces)
     if one.rule.holds is Holds.EVERY:
-        attending = {index for index, trace in enumerate(traces) if trace.attentions}
+        attending = {index for index, trace in enumerate(traces) if trace.attentions and not _has_one_head(trace)}
         anywhere = {other.path for other in said if other.rule is one.rule}
         agrees = one.draft.agrees
         return all(index in anywhere or (agrees is not None and agrees(traces[index])) for index in attending)
@@ -298,7 +323,9 @@ def _holds(one: Said, said: list[Said], traces: list[Trace]) -> bool:
     # a path that doesn't show what an unchecked division is for is no witness that it is checked
     reaching -= {index for index in reaching - paths if one.draft.place in traces[index].unchecked}
     if 0 in paths:  # where the default path has it, a path on which nothing is known there is no witness
-        reaching -= {index for index in reaching - paths if _in_the_dark(traces[index], one.draft)}
+        unsure = {index for index in reaching - paths if _in_the_dark(traces[index], one.draft)}
+        unsure |= {index for index in reaching - paths if _is_open(traces[index], one.draft)}
+        reaching -= unsure
     return reaching <= paths
 
 
@@ -327,6 +354,31 @@ def _in_the_dark(trace: Trace, draft: Draft) -> bool:
     steps = [step for step in trace.steps if step.place == draft.place]
     shapes = [[trace.shape(operand) for operand in step.operands] for step in steps]
     return bool(steps) and all(any(shape is None or shape.row is not None for shape in some) for some in shapes)
+
+
+def _is_open(trace: Trace, draft: Draft) -> bool:
+    """Whether at every step of a place two sizes meet of which nothing says that they are the same."""
+    details = [step.detail for step in trace.steps if step.place == draft.place and step.detail is not None]
+    return bool(details) and all(_is_unsure(trace, detail) for detail in details)
+
+
+def _is_unsure(trace: Trace, detail: Detail) -> bool:
+    match detail:
+        case Contraction(clash=None, certain=certain):
+            return not certain
+        case Applied(clash=False, takes=Dim() as takes, got=Axis() as got):
+            return not trace.facts.same(takes, got.size)
+    return False
+
+
+def _has_one_head(trace: Trace) -> bool:
+    """Whether a path was told that there is a single head: it joins none, and owes nothing for it."""
+    shapes = [trace.shape(one.scores.result) for one in trace.attentions if one.scores is not None]
+    single = [
+        shape is not None and any(isinstance(axis, Axis) and axis.is_one for axis in shape.entries[:-2])
+        for shape in shapes
+    ]
+    return bool(single) and all(single) and all(join.heads.is_one for join in trace.joins)
 
 
 def _reaches(trace: Trace, draft: Draft) -> bool:

@@ -20,7 +20,7 @@ from shapecheck.static.annotations import note_result
 from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import Returned, entered, root_arguments
 from shapecheck.static.objects import with_unknown_arguments
-from shapecheck.static.run import Dead, Frame, GiveUp, Run, axis_of_row
+from shapecheck.static.run import USUAL, Dead, Frame, GiveUp, Run, axis_of_row
 from shapecheck.static.scope import Scope
 from shapecheck.static.snapshot import copied
 from shapecheck.static.statements import step
@@ -74,8 +74,10 @@ class Turn:
 class Paths:
     """The paths of one root, followed as they are asked for."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, common: int = USUAL) -> None:
+        """`common` is the rank of what nobody says the rank of."""
         self.root = root
+        self.common = common
         self.traces: list[Trace] = []
         self._waiting = [Turn({}, None, frozenset())]
         self._seed: Facts | None = None
@@ -144,19 +146,19 @@ class Paths:
 
         The ranks that the first path found are tried for the others, and dropped where they don't fit.
         """
-        walk = Walk(self.root, turn, self._seed or Facts())
+        walk = Walk(self.root, turn, self._seed or Facts(), self.common)
         ended = self._measured(walk)
         if not walk.run.conflict:
             return walk, *ended
         fresh = Turn(turn.forced, None, turn.past)
-        walk = Walk(self.root, fresh, None)
+        walk = Walk(self.root, fresh, None, self.common)
         ended = self._measured(walk)
         if walk.run.unsettled:
             built = walk.stages[0] if walk.stages else None  # no shape is at stake before forward begins
-            walk = Walk(self.root, Turn(turn.forced, built, turn.past), _ranks(walk.run))
+            walk = Walk(self.root, Turn(turn.forced, built, turn.past), _ranks(walk.run), self.common)
             ended = self._measured(walk)
             if walk.run.blind:  # a rank that was settled behind a broadcast helps it too
-                again = Walk(self.root, Turn(turn.forced, built, turn.past), _ranks(walk.run))
+                again = Walk(self.root, Turn(turn.forced, built, turn.past), _ranks(walk.run), self.common)
                 better = self._measured(again)
                 if not again.run.conflict:
                     return again, *better
@@ -192,12 +194,12 @@ def _bare(entry: Entry) -> Entry:
 class Walk:
     """One way through a root, from its beginning or from a stage of another path."""
 
-    def __init__(self, root: Root, turn: Turn, seed: Facts | None) -> None:
+    def __init__(self, root: Root, turn: Turn, seed: Facts | None, common: int) -> None:
         self.root = root
         self.stages: list[Stage] = []
         self.start = turn.start
         if turn.start is None:
-            self.run = Run(turn.forced, seed=seed, assume=seed is not None)
+            self.run = Run(turn.forced, seed=seed, assume=seed is not None, common=common)
             return
         self.run, self.scope = copied(turn.start.run, turn.start.scope)
         self.run.forced = turn.forced

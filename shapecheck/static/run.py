@@ -125,7 +125,8 @@ class Run:
     conflict: bool = False  # some op needed another rank than the one known
     usual: dict[object, int] = field(
         default_factory=dict
-    )  # row → the rank that its use speaks for, where it isn't USUAL
+    )  # row → the rank that its use speaks for, where it isn't the common one
+    common: int = USUAL
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _fresh: int = 0
@@ -276,7 +277,7 @@ class Run:
             self.unsettled = True
             if not self.assume or why is None:
                 return shape
-            rank = max(least, others + max(0, self.usual.get(_whole(row.key), USUAL) - _depth(row.key)))
+            rank = max(least, others + max(0, self.usual.get(_whole(row.key), self.common) - _depth(row.key)))
             self._suppose(row, rank, why)
         if rank < others:
             return shape
@@ -361,10 +362,11 @@ class Run:
             case Cond("or", operands) if not truth:
                 for operand in operands:
                     self.learn(operand, False)
-            case Cond("==", (left, right)) if truth:
-                self._equal(left, right)
-            case Cond("!=", (left, right)) if not truth:
-                self._equal(left, right)
+            case Cond("==" | "!=" as op, (left, right)):
+                if truth is (op == "=="):
+                    self._equal(left, right)
+                else:
+                    self._unequal(left, right)
             case Cond("truth", (operand,)) if not truth:
                 self._equal(operand, Num(Dim.of(0)))
             case Cond(">", (left, right)) if not truth:  # `if d % h > 0: raise`, `if stride > 1`
@@ -373,6 +375,8 @@ class Run:
                     self._equal(left, right)
             case Num() if not truth:
                 self._equal(cond, Num(Dim.of(0)))
+            case Num():
+                self._unequal(cond, Num(Dim.of(0)))
 
     def rank_of(self, shape: Shape) -> Unknown:
         """A rank that isn't known, as a value: which one it is may be told by a condition."""
@@ -404,6 +408,22 @@ class Run:
             return
         if not (a.function is not None and a.function.name == "%") and not _remainder(right):
             self.facts.equate(a, b)
+
+    def _unequal(self, left: Value, right: Value) -> None:
+        """A remainder that isn't 0, or a product of a quotient that isn't the whole: the division comes out uneven."""
+        a, b = number(left), number(right)
+        if a is None or b is None:
+            return
+        a, b = self.facts.resolve(a), self.facts.resolve(b)
+        for one, other in ((a, b), (b, a)):
+            function = one.function
+            if function is not None and function.name == "%" and other.value == 0:
+                self.facts.uneven.add((function.arguments[0], function.arguments[1]))
+                return
+        if a != b and self.facts.same(a, b):
+            quotients = [atom for dim in (a, b) for atom in dim.atoms() if isinstance(atom, Function)]
+            if len(quotients) == 1 and quotients[0].name == "//":
+                self.facts.uneven.add((quotients[0].arguments[0], quotients[0].arguments[1]))
 
     def _equal_shapes(self, left: Seq, right: Seq) -> None:
         """`x.size() == (b, t, d)`: the rank, and each size that isn't known otherwise."""

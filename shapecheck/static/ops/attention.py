@@ -174,7 +174,7 @@ def multihead(call: Call, layer_: Layer) -> Value:
     run = call.run
     shape = _batched(run, run.back(run.shape(query), -1, takes))
     got = shape.at(-1)
-    clash = got is not None and takes is not None and mismatch(run, takes, got)
+    clash = got is not None and takes is not None and mismatch(run, takes, got, shape)
     source = _batched(run, run.shape(key))
     weights = Shape((Row(run.key(call.node), "weights"),))
     if shape.rank == 3 and source.rank == 3:

@@ -83,7 +83,7 @@ def conv(call: Call, layer_: Layer) -> Value:
     got = shape.entries[place]
     if gives is None or not isinstance(got, Axis):
         raise Lost(layer_.type)
-    clash = takes is not None and mismatch(run, takes, got)
+    clash = takes is not None and mismatch(run, takes, got, shape)
     ratio = run.facts.ratio(takes, got.size) if clash and takes is not None else None
     shape = _spatial(call, layer_, shape.put(place, given_out(run, got, gives)), rank)
     detail = Applied(layer_.type, layer_.name, takes, got, clash, ratio)

@@ -11,7 +11,7 @@ from shapecheck.shapes.reshape import length_for_heads
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape, is_heads
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost
-from shapecheck.static.ops.elementwise import in_order
+from shapecheck.static.ops.elementwise import in_order, is_sequence
 from shapecheck.static.ops.layers import SIGNATURES, batch_first, layer
 from shapecheck.static.values import NONE, TRUE, Layer, Many, Seq, Unknown, Value, number
 
@@ -38,9 +38,12 @@ def projected(
     if got is None or place is None or gives is None:
         raise Lost(layer_.type)
     clash = ratio = None
+    weak = False
     if takes is not None:
-        clash = mismatch(run, takes, got) or _length_among_features(run, takes, got, shape)
+        length = _stands_elsewhere(run, takes, got, shape) or _length_among_features(run, takes, got, shape)
+        clash = length or mismatch(run, takes, got, shape)
         ratio = run.facts.ratio(takes, got.size) if clash else None
+        weak = bool(clash) and not length and ratio is None
     shape = shape.put(place, given_out(run, got, gives))
     detail = Applied(
         layer_.type,
@@ -49,7 +52,7 @@ def projected(
         got,
         bool(clash),
         ratio,
-        bool(clash) and ratio is None,
+        weak,
         layer_.built_in != "forward",
     )
     origin = Origin.PARAMETER if tensor.origin in (Origin.PARAMETER, Origin.CREATED) else Origin.OTHER
@@ -64,11 +67,13 @@ def given_out(run: Run, got: Axis, gives: Dim) -> Axis:
     return run.axis(gives, Origin.LAYER)
 
 
-def mismatch(run: Run, takes: Dim, got: Axis) -> bool:
+def mismatch(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
     """Whether a layer is never given the width that it was built for. An input's size is taken to be what it meets."""
     a, b = run.facts.simplify(takes), run.facts.simplify(got.size)
     if a == b or not a.known or not b.known:
         return False
+    if _stands_elsewhere(run, a, got, shape):
+        return True
     if a.value is not None and b.value is not None:
         return a.value != b.value
     if run.facts.ratio(a, b) is not None:
@@ -86,6 +91,15 @@ def _is_square(dim: Dim) -> bool:
     """Whether a width would be a number of heads by itself: some shape before is wrong, and nothing follows."""
     powers = dim.monomial[0] if dim.monomial is not None else ()
     return len(powers) == 1 and powers[0][1] == 2 and Dim.of(powers[0][0]).symbol is not None
+
+
+def _stands_elsewhere(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
+    """Whether a tensor has the layer's width on another axis, and an input's length, bound by nothing, in its place."""
+    symbol = run.facts.resolve(got.size).symbol
+    if takes.value is not None or symbol is None or symbol.kind is not Kind.INPUT or not is_sequence(got):
+        return False
+    others = (entry for entry in shape.entries if isinstance(entry, Axis) and entry is not got)
+    return any(run.facts.simplify(other.size) == takes for other in others)
 
 
 def _length_among_features(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
@@ -153,7 +167,7 @@ def norm(call: Call, layer_: Layer) -> Value:
             shape = run.back(shape, -1, takes)
             got = shape.at(-1)
             if got is not None:
-                clash = mismatch(run, takes, got)
+                clash = mismatch(run, takes, got, shape)
                 detail = Applied(
                     layer_.type, layer_.name, takes, got, clash, run.facts.ratio(takes, got.size) if clash else None
                 )

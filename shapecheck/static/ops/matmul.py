@@ -7,7 +7,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import broadcast, in_order
+from shapecheck.static.ops.elementwise import broadcast, in_order, is_made_of_lengths, is_sequence
 from shapecheck.static.run import Run, ahead
 from shapecheck.static.values import real
 
@@ -64,13 +64,14 @@ def product(call: Call, a: Tensor, b: Tensor) -> Value:
     if clash is None and activations:
         share_batch(run, left, right)
         clash = _batches(run, left.entries[:-2], right.entries[:-2])
+    certain = clash is None and run.facts.same(inner.size, other.size)
     if clash is None:
         agree(run, inner, other)
     m = weighted(run, m) if b.origin is Origin.PARAMETER else m
     n = weighted(run, n) if a.origin is Origin.PARAMETER else n
     m = renewed(run, m, Shape((*batch.entries, n)))
     shape = Shape((*batch.entries, n, m))
-    detail = Contraction(((inner, other),), (n,), (m,), clash, _ratio(run, clash))
+    detail = Contraction(((inner, other),), (n,), (m,), clash, _ratio(run, clash), certain)
     return call.emit([a, b], shape, detail, op="matmul", memory=in_order(run, shape))
 
 
@@ -154,19 +155,13 @@ def differ(run: Run, left: Axis, right: Axis, *, activations: bool) -> bool:
     kinds = run.facts.kinds(a), run.facts.kinds(b)
     for one, own in ((a, kinds), (b, kinds[::-1])):
         symbol = one.symbol
-        if symbol is None or symbol.kind is not Kind.INPUT or not own[1]:
+        if not own[1] or not own[1] <= {Kind.CONSTRUCTOR, Kind.CONFIG}:
             continue
-        if own[1] <= {Kind.CONSTRUCTOR, Kind.CONFIG} and _is_sequence(left if one == a else right):
+        if symbol is not None and symbol.kind is Kind.INPUT and is_sequence(left if one == a else right):
+            return True
+        if symbol is None and is_made_of_lengths(run, left if one == a else right):
             return True
     return False
-
-
-def _is_sequence(axis: Axis) -> bool:
-    """Whether an axis is an input's own, not its last: nobody builds a layer for the length of a batch or a sequence."""
-    if len(axis.factors) != 1 or axis.factors[0].origin is not Origin.INPUT:
-        return False
-    key = axis.factors[0].id
-    return not (isinstance(key, tuple) and len(key) == 3 and key[1] == -1)
 
 
 def share_batch(run: Run, left: Shape, right: Shape) -> None:

@@ -128,7 +128,7 @@ def transposed(call: Call, layer_: Layer) -> Value:
     place = len(shape.entries) - rank - 1
     got = shape.entries[place]
     assert isinstance(got, Axis)
-    clash = takes is not None and mismatch(call.run, takes, got)
+    clash = takes is not None and mismatch(call.run, takes, got, shape)
     sizes = []
     for index in range(rank):
         entry = shape.entries[place + 1 + index]
