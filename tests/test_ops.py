@@ -15,7 +15,7 @@ from layer_cases import LAYER_CASES
 from op_cases import CASES
 from shapecheck.static.ops import TABLE
 from shapecheck.static.ops.layers import LAYERS
-from snippets import Snippet, compare, layer, snippet
+from snippets import Snippet, compare, layer, snippet, trace_of
 
 # What isn't compared, and why.
 EXCUSED = {
@@ -132,3 +132,12 @@ def test_the_table_holds_no_made_up_names() -> None:
         name for name in TABLE if not any(hasattr(home, name) or hasattr(home, f"{name}_") for home in homes)
     } - foreign
     assert made_up <= {"flash_attn_func", "memory_efficient_attention", "sparsemax", "entmax15", "compare"}
+
+
+@pytest.mark.parametrize("sizes", ["-1, 3, -1, -1", "-1"])
+def test_an_expand_that_torch_refuses_tells_of_another_rank(sizes: str) -> None:
+    """A new axis can't be -1, and none goes away."""
+    source = f"def snippet(x):\n    b, t = x.shape\n    return x.expand({sizes}).softmax(dim=-1)\n"
+    assert trace_of(source).contradictory
+    with pytest.raises(RuntimeError):
+        torch.ones(2, 5).expand(*map(int, sizes.split(",")))

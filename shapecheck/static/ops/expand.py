@@ -64,6 +64,9 @@ def expand(call: Call) -> Value:
             raise Lost("rank")
         return call.emit([tensor], Shape(tuple(call.axis(size) for size in sizes)))
     axes = list(shape.axes)
+    if len(axes) > len(sizes) or any(size.value == -1 for size in sizes[: len(sizes) - len(axes)]):
+        call.run.conflict = True  # torch takes neither: the tensor has another rank
+        raise Lost("rank")
     entries: list[Axis] = [
         Axis((call.run.fresh(size, None, Origin.REPEAT),)) for size in sizes[: len(sizes) - len(axes)]
     ]
