@@ -116,3 +116,28 @@ def test_a_table_of_activations_of_another_library(tmp_path: Path) -> None:
         """,
     )
     assert result(trace) == "[b, t, 7]"
+
+
+def test_no_rank_is_taken_for_what_nothing_is_known_of(tmp_path: Path) -> None:
+    """A reshape of what another library made says nothing of how many axes it had."""
+    (trace,) = traced(
+        tmp_path,
+        "Turned",
+        main="""
+            from torch import nn
+            from elsewhere import in_halves
+
+            class Turned(nn.Module):
+                def __init__(self, dim):
+                    super().__init__()
+                    self.layer = nn.Linear(dim, dim)
+
+                def forward(self, x):
+                    half = in_halves(self.layer(x))
+                    turned = half.reshape(half.size(0), -1, half.size(2), 4, 2)
+                    return half, turned[..., 0]
+        """,
+    )
+    half, turned = (trace.shape(tensor) for tensor in trace.returned)
+    assert half is not None and half.rank is None
+    assert turned is not None and turned.rank == 4

@@ -305,7 +305,8 @@ def root_arguments(run: Run, params: cst.Parameters, kind: Kind, owner: str, sco
                 objects = [open_object(run, of, (owner, name)) for of in classes]
                 found[name] = objects[0]
                 continue
-        if default is MISSING and "." not in owner and (module := _module_given(run, named, f"{owner}.{name}", scope)):
+        annotated = text.strip().strip("'\"") if default is MISSING and "." not in owner else ""
+        if annotated and (module := _module_given(run, annotated, f"{owner}.{name}", scope)):
             found[name] = module
             continue
         sizes = _whole_numbers(text, name, owner) if kind is Kind.INPUT and default is MISSING else None
