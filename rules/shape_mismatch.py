@@ -1,4 +1,4 @@
-"""Sizes that must agree and never do: in a product, a layer's input, a sum, a concatenation or a split.
+"""Sizes that must agree and never do: in a product, a layer, a sum, a concatenation or a split.
 
 Both shapes are known from the source, and no choice of the sizes makes them agree. The line raises when it is run.
 

@@ -144,12 +144,14 @@ class Paths:
     def _settled(self, turn: Turn) -> tuple[Walk, Value, bool]:
         """One path; walked again with what it learnt about ranks where that came too late.
 
-        The ranks that the first path found are tried for the others, and dropped where they don't fit.
+        The ranks that the first path found are tried for the others, and dropped where they don't fit. Where nothing
+        attends, but only builds or calls what does, the usual ranks are tried at once.
         """
-        walk = Walk(self.root, turn, self._seed or Facts(), self.common)
-        ended = self._measured(walk)
-        if not walk.run.conflict:
-            return walk, *ended
+        if self._seed is not None or not self.root.of.slice.block.mentions_attention:
+            walk = Walk(self.root, turn, self._seed or Facts(), self.common)
+            ended = self._measured(walk)
+            if not walk.run.conflict:
+                return walk, *ended
         fresh = Turn(turn.forced, None, turn.past)
         walk = Walk(self.root, fresh, None, self.common)
         ended = self._measured(walk)
