@@ -91,7 +91,7 @@ def _predicted(path: Path, text: str, name: str) -> Traced:
     found = file.find(name, 1 << 30)
     if not isinstance(found, Class | Function):
         raise NoPrediction(f"`{name}` isn't defined at the top of {path.name}")
-    return Paths(Root(found)).follow(MOST_WORK, every=True)
+    return Paths(Root(found), heed=False).follow(MOST_WORK, every=True)
 
 
 @lru_cache(maxsize=32)

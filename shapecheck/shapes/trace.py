@@ -197,8 +197,8 @@ class Trace:
         default_factory=dict
     )  # step → the last step before its result was changed in place
     # traces of the classes that build this one, it being inlined; followed further until one divides at a place, if one is given
-    owners: Callable[..., tuple[Trace, ...]] = tuple
-    builders: Callable[..., tuple[Trace, ...]] = tuple  # the same, but only as far as objects are built
+    owners: Callable[..., tuple[Trace, ...]] = lambda place=None: ()
+    builders: Callable[..., tuple[Trace, ...]] = lambda place=None: ()  # the same, but only as far as objects are built
     siblings: Callable[[], tuple[Trace, ...]] = tuple  # the other paths of the same class
 
     @cached_property

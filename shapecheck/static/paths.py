@@ -74,8 +74,8 @@ class Turn:
 class Paths:
     """The paths of one root, followed as they are asked for."""
 
-    def __init__(self, root: Root, common: int = USUAL) -> None:
-        """`common` is the rank of what nobody says the rank of."""
+    def __init__(self, root: Root, common: int = USUAL, *, heed: bool = True) -> None:
+        """`common` is the rank of what nobody says the rank of; `heed` is whether annotations tell shapes."""
         self.root = root
         self.common = common
         self.traces: list[Trace] = []
@@ -83,7 +83,7 @@ class Paths:
         self._seed: Facts | None = None
         self._work = 0  # expressions evaluated
         self._ran: set[object] = set()
-        self._heed = True  # whether arguments have the shapes that are written of them
+        self._heed = heed
 
     def follow(
         self,
