@@ -21,7 +21,7 @@ from fixture_harness import MAGIC, read
 
 KEPT = {"self", "cls", "forward", "train", "eval", "int", "bool", *dir(builtins)}
 TENSORS_TOO = {
-    *("shape", "T", "mT", "device", "dtype", "weight", "bias", "training", "ndim", "in_features", "out_features"),
+    *("shape", "T", "mT", "device", "dtype", "weight", "bias", "training", "ndim", "in_features", "out_features", "padding"),
 }
 TENSOR_METHODS = {
     *("view", "reshape", "transpose", "permute", "split", "chunk", "unbind", "flatten", "unflatten", "softmax", "size"),

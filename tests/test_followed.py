@@ -111,7 +111,7 @@ def test_sizes_keep_their_names() -> None:
     assert shape_of(trace, "merged") == "[b, t, heads*(dim//heads)]"
     assert shape_of(trace, "heads") == "[b, t, heads, dim//heads]"
     assert shape_of(trace, "halves") == "[b, t, heads, 7]"  # a float that was cut is a plain number to Python
-    assert shape_of(trace, "flat") == "[b*t, heads*(dim//heads)]"  # as wide as it was made
+    assert shape_of(trace, "flat") == "[b*t, heads*(dim//heads)]"
 
 
 def test_numbers_pass_for_plain_ones() -> None:
