@@ -19,9 +19,22 @@ import libcst.matchers as m
 
 from fixture_harness import MAGIC, read
 
-KEPT = {"self", "cls", "forward", "train", "eval", "int", "bool", *dir(builtins)}
+KEPT = {"self", "cls", "forward", "train", "eval", "int", "bool", "padding", *dir(builtins)}
 TENSORS_TOO = {
-    *("shape", "T", "mT", "device", "dtype", "weight", "bias", "training", "ndim", "in_features", "out_features", "padding"),
+    *(
+        "shape",
+        "T",
+        "mT",
+        "device",
+        "dtype",
+        "weight",
+        "bias",
+        "training",
+        "ndim",
+        "in_features",
+        "out_features",
+        "padding",
+    ),
 }
 TENSOR_METHODS = {
     *("view", "reshape", "transpose", "permute", "split", "chunk", "unbind", "flatten", "unflatten", "softmax", "size"),

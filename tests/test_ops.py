@@ -127,6 +127,7 @@ def test_the_table_holds_no_made_up_names() -> None:
         "nn.Parameter",
         "nn.parameter.Parameter",
         "nn.Buffer",
+        "nn.Transformer.generate_square_subsequent_mask",
     }
     made_up = {
         name for name in TABLE if not any(hasattr(home, name) or hasattr(home, f"{name}_") for home in homes)
