@@ -148,7 +148,7 @@ LAYER_CASES: dict[str, list[Snippet]] = {
     "AdaptiveMaxPool2d": [layer("nn.AdaptiveMaxPool2d(2)", x="b c y z")],
     "TransformerEncoderLayer": [layer("nn.TransformerEncoderLayer(e, 1, 7)", x="t b e")],
     "TransformerEncoder": [
-        layer("nn.TransformerEncoder(nn.TransformerEncoderLayer(e, 1, 7, batch_first=True), 1)", x="b t e")
+        layer("nn.TransformerEncoder(nn.TransformerEncoderLayer(2 * e, 2, 7, batch_first=True), 1)", x="b t 2*e")
     ],
     "TransformerDecoderLayer": [layer("nn.TransformerDecoderLayer(e, 1, 7)", "self.layer(x, m)", x="t b e", m="s b e")],
     "TransformerDecoder": [
@@ -156,7 +156,9 @@ LAYER_CASES: dict[str, list[Snippet]] = {
             "nn.TransformerDecoder(nn.TransformerDecoderLayer(e, 1, 7), 1)", "self.layer(x, m)", x="t b e", m="s b e"
         ),
     ],
-    "Transformer": [layer("nn.Transformer(e, 1, 1, 1, 7, batch_first=True)", "self.layer(m, x)", x="b t e", m="b s e")],
+    "Transformer": [
+        layer("nn.Transformer(2 * e, 2, 1, 1, 7, batch_first=True)", "self.layer(m, x)", x="b t 2*e", m="b s 2*e")
+    ],
     "LSTM": [
         layer("nn.LSTM(i, o, batch_first=True)", "self.layer(x)[0]", x="b t i"),
         layer("nn.LSTM(i, o, bidirectional=True)", "self.layer(x)[0]", x="t b i"),
