@@ -291,3 +291,20 @@ def test_a_view_breaks_where_torch_says_so(chain: tuple[list[str], int, set[str]
     assert raises or not view.joins_strides, source
     if used <= set(EXACT) and view.regrouping.verdict is Verdict.REGROUPED:
         assert raises == view.joins_strides, source
+
+
+def test_end_is_known_where_the_front_is_not() -> None:
+    """`[b, t, h*d]` to [w, q, h, d] leaves h*d whole, whatever q is: torch keeps each run of h*d elements together."""
+    facts, fresh = Facts(), Fresh()
+    features = Factor(dim(["h", "d"]), "features", Origin.LAYER)
+    old = [
+        Axis((Factor(dim(["b"]), "b", Origin.INPUT),)),
+        Axis((Factor(dim(["t"]), "t", Origin.INPUT),)),
+        Axis((features,)),
+    ]
+    unknown = Dim.of(Symbol("q", Kind.UNKNOWN))
+    found = regroup(old, [dim(["w"]), unknown, dim(["h"]), dim(["d"])], facts, fresh)
+    assert found.verdict is Verdict.UNKNOWN
+    heads, width = (axis.factors[0] for axis in found.axes[2:])
+    assert (heads.size, heads.origin, heads.part, heads.whole) == (dim(["h"]), Origin.LAYER, (0, 2), "features")
+    assert (width.size, width.part) == (dim(["d"]), (1, 2))
