@@ -189,7 +189,9 @@ class Traces:
         self._sought: set[Place] = set()
 
     def forget(self) -> None:
-        """Let go of the traces."""
+        """Let go of the traces, and of what was worked out of them: some of that knows its trace."""
+        for trace in self._traces:
+            vars(trace).clear()
         self._traces.clear()
         self._paths.forget()
 
