@@ -91,7 +91,7 @@ def _told(trace: Trace, step: Step) -> Rewrite | None:
     name = step.detail.name
     built = [one for one in trace.layers if one.type == "MultiheadAttention" and one.name == name]
     text = built[0].place.code if len(built) == 1 else ""
-    if not text.endswith(")") or "batch_first" in text or "," not in text:
+    if not text.endswith(")") or "," not in text or "batch_first" in text or "#" in text:
         return None
     inside = text[:-1].rstrip().rstrip(",")
     return Rewrite("say that the batch is first", ((built[0].place, f"{inside}, batch_first=True)"),), safe=False)

@@ -60,7 +60,7 @@ from shapecheck.shapes.trace import Place, Trace
 
 code, severity = "ATN015", Severity.ERROR
 
-_TILED = re.compile(r"(.+)\.(?:repeat|tile)\(([^()]*)\)", re.DOTALL)
+_TILED = re.compile(r"(.+)\.(?:repeat|tile)\(([^()#]*)\)", re.DOTALL)
 
 
 def check(trace: Trace) -> Iterator[Draft]:

@@ -278,7 +278,7 @@ def broadcast(run: Run, a: Shape, b: Shape) -> tuple[Shape | None, tuple[Axis, A
                 return _pairwise(run, one.entries, other.entries)
             if len(one.entries) > len(other.entries):  # as many axes or more, wherever the row puts them
                 return _unless_one(run, one), None
-            if one.entries[0] == row and not any(
+            if not any(
                 isinstance(entry, Axis) and entry.is_one for entry in other.entries[: len(other.entries) - behind]
             ):
                 shape, clash = _pairwise(run, other.entries, one.entries[one.entries.index(row) + 1 :])
