@@ -146,9 +146,10 @@ def findings_on(followed: Followed, static: Sequence[Trace], rules: Sequence[Rul
     trace = followed.trace
     if trace is None:
         return
-    owners = next((one.owners for one in static if one.completed), tuple)
-    elsewhere = any(one.elsewhere for one in static)
-    trace = replace(trace, owners=owners, elsewhere=elsewhere)
+    source = next((one for one in static if one.completed), None)
+    if source is not None:  # who owns the class is known from the source; a place of the run is none of theirs
+        owners = source.owners
+        trace = replace(trace, owners=lambda place=None: owners(), elsewhere=any(one.elsewhere for one in static))
     understood = _understood(static)
     drafts = [(rule, draft) for rule in rules for draft in rule.check(trace) if _is_proven(followed, rule, draft)]
     said: set[object] = set()
