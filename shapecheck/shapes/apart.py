@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.shape import Axis
 
 _SETTLED = frozenset({Kind.INPUT, Kind.CONSTRUCTOR, Kind.CONFIG})
 
@@ -24,8 +25,10 @@ def never_same(
     somewhere else: then an input's size isn't a constructor's by chance. A token more or less makes no other size unless `exactly` one is meant.
     """
     a, b = facts.simplify(one), facts.simplify(other)
-    if a == b or not a.known or not b.known:
+    if a == b or str(a) == str(b) or not a.known or not b.known:
         return False
+    if _leads(a) and _leads(b):
+        return False  # the batch of two inputs is one
     if a.value is not None and b.value is not None:
         return True
     if a.value is not None or b.value is not None:
@@ -35,6 +38,28 @@ def never_same(
     if (a - b).value is not None:
         return exactly
     return facts.ratio(a, b) is not None or facts.of_one_input(a, b)
+
+
+def _leads(size: Dim) -> bool:
+    """Whether a size is that of an input's first axis."""
+    symbol = size.symbol
+    if symbol is None or symbol.kind is not Kind.INPUT:
+        return False
+    match symbol.key:
+        case ((("row", *_)), 0, "size"):
+            return True
+    return False
+
+
+def is_borrowed(axis: Axis) -> bool:
+    """Whether an input's axis is only known to be as long as another input's: they met once, and may both be square."""
+    for factor in axis.factors:
+        symbol = factor.size.symbol
+        match factor.id:
+            case (row, place, "axis") if symbol is not None and symbol.kind is Kind.INPUT:
+                if symbol.key != (row, place, "size"):
+                    return True
+    return False
 
 
 def exchanged(facts: Facts, place: int, wanted: Sequence[Dim | None], there: Sequence[Dim]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.apart import exchanged, never_same
+from shapecheck.shapes.apart import exchanged, is_borrowed, never_same
 from shapecheck.shapes.comments import Sort, Word
 from shapecheck.shapes.dim import Dim, Kind, product
 from shapecheck.shapes.remarks import Meanings, Remark
@@ -132,6 +132,8 @@ class Call:
 
     def _is_other(self, word: Word, size: Dim, axis: Axis, index: int, *, moved: bool = False) -> bool:
         """Whether a size isn't that of an axis: never, or as the function calls that one by another name."""
+        if is_borrowed(axis):
+            return False
         exactly, named = word.name in self.remarks[index].names, self.meanings.has_name(axis.size)
         return never_same(self.trace.facts, size, axis.size, exactly=exactly, named=named, moved=moved)
 
