@@ -204,9 +204,11 @@ def settled_fate(trace: Trace, join: Join) -> Fate:
             break
         if one.elsewhere and not settled:
             return Fate.LOST
-        for owner in one.owners():
-            if one.symbol not in owner.built:
-                continue
+        owners = one.owners()
+        built = [owner for owner in owners if one.symbol in owner.built]
+        if owners and not built and not settled:  # its owners are only seen on ways on which they build another
+            return Fate.LOST
+        for owner in built:
             again = [other for other in owner.joins if other.step.place == join.step.place]
             if not again and _has_one_head(owner, join):
                 continue
