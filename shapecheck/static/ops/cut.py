@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.shapes.details import Parted
-from shapecheck.shapes.dim import ONE, Dim
+from shapecheck.shapes.dim import ONE, Dim, Function
 from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
@@ -64,8 +64,9 @@ def start_of(run: Run, axis: Axis, bounds: list[Any]) -> Dim | None:
 
 
 def _shorter(run: Any, size: Dim, high: Dim) -> bool:
-    """`mask[:, :, :t, :t]` of a mask that is t long: the same axis."""
-    return bool(run.facts.same(size, high))
+    """`mask[:, :, :t, :t]` of a mask that is t long: the same axis. What `t // n * n` cuts off is why it is written."""
+    divided = any(isinstance(atom, Function) and atom.name == "//" for atom in high.atoms())
+    return high == size or (not divided and bool(run.facts.same(size, high)))
 
 
 def _negative(dim: Dim) -> bool:
