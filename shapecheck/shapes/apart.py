@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis
 
@@ -13,7 +13,20 @@ _SETTLED = frozenset({Kind.INPUT, Kind.CONSTRUCTOR, Kind.CONFIG})
 
 def is_settled(facts: Facts, size: Dim) -> bool:
     """Whether a size is made of those that arguments and configs have: nothing of it is computed by other means."""
-    return facts.kinds(size) <= _SETTLED
+    if not facts.kinds(size) <= _SETTLED:
+        return False
+    given = [symbol for symbol in facts.resolve(size).symbols() if symbol.kind is Kind.INPUT]
+    if size.symbol is not None:
+        return not given or _is_length(given[0])
+    return not given or all(isinstance(atom, Symbol) for atom in size.atoms())  # h*w: nobody's features
+
+
+def _is_length(symbol: Symbol) -> bool:
+    """Whether a size of an input is that of an axis, and not of its last one: features are as many as a layer takes."""
+    match symbol.key:
+        case (_, int(place), "size"):
+            return place >= 0
+    return False
 
 
 def never_same(
@@ -33,11 +46,16 @@ def never_same(
         return True
     if a.value is not None or b.value is not None:
         return moved  # else a size that is taken for granted
-    if (named or moved) and is_settled(facts, a) and is_settled(facts, b):
+    if is_settled(facts, a) and is_settled(facts, b) and (moved or (named and not _of_inputs(a, b))):
         return True
     if (a - b).value is not None:
         return exactly
     return facts.ratio(a, b) is not None or facts.of_one_input(a, b)
+
+
+def _of_inputs(a: Dim, b: Dim) -> bool:
+    """Whether both are made of inputs' sizes: those of two inputs may be one by convention."""
+    return all({symbol.kind for symbol in size.symbols()} == {Kind.INPUT} for size in (a, b))
 
 
 def _leads(size: Dim) -> bool:

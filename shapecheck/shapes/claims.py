@@ -81,6 +81,8 @@ class Call:
                 held = next((one for one in shapes if one is not None and self._holds(meant, one.axes or ())), None)
                 return Claim(remark, Verdict.OPEN if held is None else Verdict.HOLDS, held)
             first = first or why
+        if remark.said.before:
+            return Claim(remark, Verdict.OPEN)  # what a line starts from may have been made on the way to it
         there = shapes[0]
         assert first is not None and there is not None
         return Claim(remark, Verdict.LIES, there, first, self.meanings.mended(remark, there, index))
