@@ -126,7 +126,11 @@ class Call:
         size = meant[place]
         if size is None or self.trace.facts.same(size, axis.size):
             return None
-        moved = exchanged(self.trace.facts, place, meant, [one.size for one in axes])
+        moved = exchanged(self.trace.facts, place, meant, [one.size for one in axes]) or any(
+            other is not axis and own is not None and self.trace.facts.same(own, axis.size)
+            for own, other in zip(meant, axes, strict=True)
+            if self.trace.facts.same(other.size, axis.size)
+        )  # `[b, h, t, d]` of [b, h, t, t]: the size has its name in the comment already
         if self._is_other(words[place], size, axis, index, moved=moved):
             told = words[place].text if str(size) == words[place].text else f"{words[place].text} is {size}, and"
             return f"{told} stands for {axis.size}"
@@ -134,10 +138,19 @@ class Call:
 
     def _is_other(self, word: Word, size: Dim, axis: Axis, index: int, *, moved: bool = False) -> bool:
         """Whether a size isn't that of an axis: never, or as the function calls that one by another name."""
-        if is_borrowed(axis):
+        exactly = word.name in self.remarks[index].names  # the source itself calls a size so
+        if is_borrowed(axis) or (not moved and self._may_be_given_alike(size, axis.size)):
             return False
-        exactly, named = word.name in self.remarks[index].names, self.meanings.has_name(axis.size)
+        named = exactly and self.meanings.has_name(axis.size)
         return never_same(self.trace.facts, size, axis.size, exactly=exactly, named=named, moved=moved)
+
+    def _may_be_given_alike(self, one: Dim, other: Dim) -> bool:
+        """Whether a caller may choose an input so that two sizes are the same; `b` and `b*h` never are."""
+        facts = self.trace.facts
+        given = {
+            symbol for size in (one, other) for symbol in facts.resolve(size).symbols() if symbol.kind is Kind.INPUT
+        }
+        return bool(given) and facts.ratio(one, other) is None
 
     def _embeds(
         self, words: Sequence[tuple[Word, Dim | None]], axes: Sequence[Axis], index: int, first: int = 0

@@ -16,7 +16,7 @@ _ENTRY = re.compile(
     r"[ \t]*(?:[rR]?(?:\"{3}|'{3})\s*)?(?::param\s+(?:[\w.]+\s+)?|[-*]\s+)?`{0,2}(?P<name>\w+)`{0,2}\s*(?::|\((?=[^\n]*:)|\s-\s)",
     re.MULTILINE,
 )
-_RESULT = re.compile(r"[ \t]*(?:[rR]?(?:\"{3}|'{3})\s*)?:?(?:Returns?|Outputs?)\s*:?[ \t]*", re.IGNORECASE)
+_RESULT = re.compile(r"[ \t]*(?:[rR]?(?:\"{3}|'{3})\s*)?:?(?:Returns?|Outputs?)\b\s*:?[ \t]*", re.IGNORECASE)
 _SECTION = re.compile(r"[ \t]*(?:\w+ ?\w*:|-{3,})[ \t]*$")
 _SHAPE = re.compile(r"\b(?:shape|size|dimensions?)s?\b(?:\s+(?:of|is|are))?\s*[:=]?\s*$", re.IGNORECASE)
 _FIRST = re.compile(

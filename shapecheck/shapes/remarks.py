@@ -110,16 +110,11 @@ class Meanings:
         return self.trace.facts.simplify(substituted(word.size, known))
 
     def has_name(self, size: Dim) -> bool:
-        """Whether the function has a name for a size: one that its comments use."""
+        """Whether the source has a name for a size: one that some comment of the function uses."""
         if size not in self._known:
-            self._known[size] = any(self.trace.facts.same(one, size) for one in self._named)
+            named = (dim for remark in self.remarks for dim in remark.names.values())
+            self._known[size] = any(self.trace.facts.same(one, size) for one in named)
         return self._known[size]
-
-    @cached_property
-    def _named(self) -> Sequence[Dim]:
-        by_source = [dim for remark in self.remarks for dim in remark.names.values()]
-        by_use = [self.size(name, len(self.remarks)) for name in self._words()]
-        return [self.trace.facts.simplify(dim) for dim in (*by_source, *by_use) if dim is not None]
 
     def _words(self) -> Iterator[str]:
         seen: dict[str, None] = {}

@@ -6,6 +6,7 @@ stands what it takes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -54,14 +55,18 @@ class Entered:
     sizes: Mapping[str, Value]
 
 
+_FOLLOWS = re.compile(r"#\s*(?:[-=]+>|→)")  # a comment that goes on where the one above it ends
+
+
 # -- while a path is run -------------------------------------------------------------------------------------------------
 def comments_of(line: cst.SimpleStatementLine) -> Iterator[tuple[cst.Comment, bool]]:
     """The comments that belong to a line, and whether they stand above it: with no empty line between."""
     above: list[cst.Comment] = []
     for empty in line.leading_lines:
         above = [*above, empty.comment] if empty.comment is not None else []
-    for comment in above:
-        yield comment, True
+    for place, comment in enumerate(above):
+        if not any(_FOLLOWS.match(later.value) for later in above[place + 1 : place + 2]):
+            yield comment, True
     if line.trailing_whitespace.comment is not None:
         yield line.trailing_whitespace.comment, False
 
