@@ -185,6 +185,7 @@ class Traces:
         self._paths = Paths(root)
         self._traces: list[Trace] = []
         self._left_out = 0
+        self._unseen = False
         self._asked: set[bool] = set()
         self._sought: set[Place] = set()
 
@@ -200,7 +201,7 @@ class Traces:
         if every not in self._asked:
             self._asked.add(every)  # a class that owns itself asks while it is being traced
             self._follow(every=every)
-        return Traced(self._root, tuple(self._traces), self._left_out)
+        return Traced(self._root, tuple(self._traces), self._left_out, self._unseen)
 
     def sought(self, place: Place) -> Trace | None:
         """A trace that divides at a place: of the paths so far, or of some more, followed for it."""
@@ -224,7 +225,7 @@ class Traces:
             self._traces.append(
                 replace(trace, owners=owners, builders=built, siblings=self._so_far, elsewhere=elsewhere)
             )
-        self._left_out = found.left_out
+        self._left_out, self._unseen = found.left_out, found.unseen
 
     def _so_far(self) -> tuple[Trace, ...]:
         return tuple(trace for trace in self._traces if trace.completed)
@@ -274,7 +275,7 @@ def _said(
     """What rules say of the paths of a root."""
     result = subject.traced(root, every=every)
     traces = [trace for trace in result.traces if trace.completed]
-    if result.left_out and len(result.traces) == 1:  # one path of many proves nothing of the others
+    if result.unseen or (result.left_out and len(result.traces) == 1):  # these prove nothing of the others
         rules = [rule for rule in rules if rule.holds is not Holds.RAISING]
     return result, [
         Said(rule, draft, index)
@@ -285,23 +286,31 @@ def _said(
 
 
 class OtherRank:
-    """A root traced as if its inputs had an axis more than is usual: what is found with both rests on neither."""
+    """A root traced as if its inputs had an axis more, or less, than is usual: what is found with each rests on none."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
 
     @cached_property
-    def _traces(self) -> tuple[Trace, ...]:
-        followed = Paths(self._root, USUAL + 1).follow(FIRST_WORK)
+    def _more(self) -> tuple[Trace, ...]:
+        return self._traces(USUAL + 1)
+
+    @cached_property
+    def _less(self) -> tuple[Trace, ...]:
+        return self._traces(USUAL - 1)
+
+    def _traces(self, rank: int) -> tuple[Trace, ...]:
+        followed = Paths(self._root, rank).follow(FIRST_WORK)
         return tuple(trace for trace in followed.traces if trace.completed and not trace.contradictory)
 
     def has(self, one: Said) -> bool:
-        """Whether it is said there, too, or what meets there isn't known to fit."""
-        others = [trace for trace in self._traces if _reaches(trace, one.draft)]
-        return bool(others) and all(
-            _is_open(trace, one.draft) or any(draft.place == one.draft.place for draft in one.rule.check(trace))
-            for trace in others
-        )
+        """Whether it is said there, too, or what meets there isn't known to fit; a rank that can't be proves nothing."""
+        more = [trace for trace in self._more if _reaches(trace, one.draft)]
+        return bool(more) and all(_says(trace, one) for trace in (*more, *self._less) if _reaches(trace, one.draft))
+
+
+def _says(trace: Trace, one: Said) -> bool:
+    return _is_open(trace, one.draft) or any(draft.place == one.draft.place for draft in one.rule.check(trace))
 
 
 def _holds(one: Said, said: list[Said], traces: list[Trace], elsewhere: OtherRank) -> bool:

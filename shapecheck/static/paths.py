@@ -44,11 +44,12 @@ class Root:
 
 @dataclass(frozen=True)
 class Traced:
-    """The traces of a root, and how many paths were left out."""
+    """The traces of a root, how many paths were left out, and whether one of those runs code that no other ran."""
 
     root: Root
     traces: tuple[Trace, ...]
     left_out: int
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class Paths:
             if until(self.traces[-1]):
                 break
         self._waiting = [*passed, *self._waiting]
-        return Traced(self.root, tuple(self.traces), len(self._waiting))
+        unseen = any(not turn.past <= self._ran for turn in self._waiting)
+        return Traced(self.root, tuple(self.traces), len(self._waiting), unseen)
 
     def forget(self) -> None:
         """Let go of all paths, those that wait too."""

@@ -238,7 +238,8 @@ class Run:
             place = shape.entries.index(row)
             if index < place:
                 break
-            if index > 1 and place < len(shape.entries) - 1:  # it may be one of those behind the row
+            behind = len(shape.entries) - 1 - place
+            if behind and index + 1 + behind > self._usual(row):  # it may be one of those behind the row
                 return self.ranked(shape, None, f"axis {index}", least=index + 1)
             self._open(row, 1)
             shape = self.facts.shape(shape)
@@ -253,6 +254,9 @@ class Run:
             self._open(row, -1, size if -index == behind + 1 else None)
             shape = self.facts.shape(shape)
         return shape
+
+    def _usual(self, row: Row) -> int:
+        return self.usual.get(_whole(row.key), self.common)
 
     def _open(self, row: Row, side: int, size: Dim | None = None) -> None:
         rest = Row((row.key, side), row.name, row.given)
@@ -277,7 +281,7 @@ class Run:
             self.unsettled = True
             if not self.assume or why is None:
                 return shape
-            rank = max(least, others + max(0, self.usual.get(_whole(row.key), self.common) - _depth(row.key)))
+            rank = max(least, others + max(0, self._usual(row) - _depth(row.key)))
             self._suppose(row, rank, why)
         if rank < others:
             return shape

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.details import Applied
-from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.reshape import length_for_heads
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape, is_heads
 from shapecheck.shapes.trace import Tensor
@@ -81,10 +81,19 @@ def mismatch(run: Run, takes: Dim, got: Axis, shape: Shape) -> bool:
     kinds = run.facts.kinds(a), run.facts.kinds(b)
     one, other = a.symbol, b.symbol
     if kinds == ({Kind.CONSTRUCTOR}, {Kind.CONSTRUCTOR}) and one is not None and other is not None:
-        return not run.is_one_default(one, other)
+        return not _is_chosen(run, one, got) and not run.is_one_default(one, other)
     if (Kind.CONSTRUCTOR not in kinds[0] or Kind.CONSTRUCTOR not in kinds[1]) and not _is_square(a) | _is_square(b):
         run.facts.equate(a, b)
     return False
+
+
+def _is_chosen(run: Run, takes: Symbol, got: Axis) -> bool:
+    """Whether whoever gives an input may choose its width and what a layer takes alike: no other input is so wide."""
+    if not any(factor.origin is Origin.INPUT for factor in got.factors):
+        return False
+    bound = [dim for symbol, dim in run.facts.bindings.items() if symbol.kind is Kind.INPUT]
+    bound += [axis.size for axes in run.facts.rows.values() for axis in axes if isinstance(axis, Axis)]
+    return not any(size.symbol == takes for size in bound)
 
 
 def _is_square(dim: Dim) -> bool:
