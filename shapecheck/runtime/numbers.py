@@ -12,7 +12,7 @@ import libcst as cst
 from shapecheck.runtime.symbolic import Part, Whole
 from shapecheck.runtime.unify import Sizes
 from shapecheck.shapes.dim import Dim, Kind, Symbol
-from shapecheck.shapes.trace import Scale
+from shapecheck.shapes.scale import Scale
 from shapecheck.static.arithmetic import operate
 from shapecheck.static.run import Run
 from shapecheck.static.values import Cond, Num, Real, Value

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from shapecheck.shapes.details import Detail as Detail  # noqa: PLC0414
+from shapecheck.shapes.details import Detail
 from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.facts import Facts
-from shapecheck.shapes.scale import Scale as Scale  # noqa: PLC0414
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Origin, Shape
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import libcst as cst
 
 from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Row
-from shapecheck.shapes.trace import Scale, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static import conditions
 from shapecheck.static.arithmetic import operate
 from shapecheck.static.attributes import attribute

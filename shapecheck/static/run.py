@@ -11,13 +11,13 @@ from typing import Any
 
 import libcst as cst
 
+from shapecheck.shapes.details import Detail
 from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import (
     Bound,
     BuiltLayer,
-    Detail,
     Discarded,
     Division,
     Remainder,
