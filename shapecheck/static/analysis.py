@@ -18,8 +18,8 @@ from shapecheck.source import Source
 from shapecheck.static.constructions import constructions
 from shapecheck.static.paths import Paths, Root, Traced
 from shapecheck.static.project import File, Project
+from shapecheck.static.ranks import USUAL
 from shapecheck.static.roots import Candidates, builders, candidates, resolved
-from shapecheck.static.run import USUAL
 from shapecheck.static.syntax import Broken, NodePlace, SyntaxProblem
 from shapecheck.static.values import Class
 

@@ -14,6 +14,7 @@ from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Row
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static import reflection
+from shapecheck.static.learning import learn
 from shapecheck.static.run import Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items
@@ -264,7 +265,7 @@ def _any(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
 
 def _check(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     if args:
-        run.learn(args[0], True)
+        learn(run, args[0], True)
     return NONE
 
 

@@ -18,6 +18,7 @@ from shapecheck.static.attributes import LAYER
 from shapecheck.static.calls import Returned
 from shapecheck.static.discards import note_discarded
 from shapecheck.static.expressions import evaluate
+from shapecheck.static.learning import learn
 from shapecheck.static.ops.layers import changed
 from shapecheck.static.ops.making import plain
 from shapecheck.static.project import Assigned
@@ -227,7 +228,7 @@ def _leave(run: Run, node: cst.CSTNode, scope: Scope) -> None:
 
 
 def _assert(run: Run, node: cst.Assert, scope: Scope) -> None:
-    run.learn(conditions.truth(run, evaluate(run, node.test, scope), node.test), True)
+    learn(run, conditions.truth(run, evaluate(run, node.test, scope), node.test), True)
 
 
 def _expression(run: Run, node: cst.Expr, scope: Scope) -> None:
@@ -245,7 +246,7 @@ def _if(run: Run, node: cst.If, scope: Scope) -> None:
         for before in _replaced(node.body, scope):
             run.defaulted(before)
     if answer is None and _only_raises(node.body):
-        run.learn(cond, False)  # a guard: the path goes on where it didn't raise
+        learn(run, cond, False)  # a guard: the path goes on where it didn't raise
         answer = False
     elif (
         answer is None
@@ -253,12 +254,12 @@ def _if(run: Run, node: cst.If, scope: Scope) -> None:
         and isinstance(node.orelse, cst.Else)
         and _only_raises(node.orelse.body)
     ):
-        run.learn(cond, True)
+        learn(run, cond, True)
         answer = True
     elif answer is None:
         answer = conditions.test(run, value, node.test)
     else:
-        run.learn(cond, answer)
+        learn(run, cond, answer)
     if _is_more(node, answer):
         run.forked(since, (id(node), answer), (id(node), not answer))
     if answer:

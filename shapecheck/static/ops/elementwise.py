@@ -13,7 +13,7 @@ from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, making, op
-from shapecheck.static.run import USUAL
+from shapecheck.static.ranks import USUAL
 from shapecheck.static.values import Const, Num, Real, Seq, Unknown, Value, real
 
 if TYPE_CHECKING:
