@@ -197,7 +197,7 @@ def _dict_comprehension(run: Run, node: cst.DictComp, scope: Scope) -> Value:
 
 
 def _loop(run: Run, loop: cst.CompFor, scope: Scope, element: Callable[[Scope], Value], items: list[Any]) -> None:
-    from shapecheck.static.statements import bind
+    from shapecheck.static.binding import bind
 
     for value in iterations(run, evaluate(run, loop.iter, scope), loop):
         each = value.element if isinstance(value, Many) else value
@@ -425,7 +425,7 @@ def _changed_in_place(node: cst.Call) -> str | None:
 
 
 def _walrus(run: Run, node: cst.NamedExpr, scope: Scope) -> Value:
-    from shapecheck.static.statements import bind
+    from shapecheck.static.binding import bind
 
     value = evaluate(run, node.value, scope)
     bind(run, node.target, value, scope)
