@@ -19,7 +19,7 @@ from shapecheck.static.scope import Scope
 from shapecheck.static.values import Class, Function, Instance, Num, Table, Value
 
 if TYPE_CHECKING:
-    from shapecheck.static.analysis import Subject
+    from shapecheck.static.subject import Subject
 
 
 def constructions(subject: Subject) -> Iterator[Construction]:
