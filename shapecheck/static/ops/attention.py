@@ -10,11 +10,12 @@ from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, making, op
-from shapecheck.static.ops.elementwise import broadcast, in_order
+from shapecheck.static.ops.broadcast import broadcast
 from shapecheck.static.ops.features import dim_of, mismatch
 from shapecheck.static.ops.join import align
 from shapecheck.static.ops.layers import SIGNATURES, batch_first, layer
 from shapecheck.static.ops.matmul import agree, differ, share_batch
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
 
 if TYPE_CHECKING:
