@@ -9,8 +9,9 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Kind, Symbol
 from shapecheck.shapes.trace import Argument, Construction, Place, Remainder, Trace
+from shapecheck.static.arguments import root_arguments
 from shapecheck.static.attributes import find_in_class
-from shapecheck.static.calls import inline, root_arguments
+from shapecheck.static.calls import inline
 from shapecheck.static.outline import Block
 from shapecheck.static.paths import Root
 from shapecheck.static.roots import resolved
