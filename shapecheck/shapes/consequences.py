@@ -6,13 +6,14 @@ import enum
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.built import Division
 from shapecheck.shapes.details import Applied, Contraction, Reshape, Sdpa
 from shapecheck.shapes.dim import Dim, Function, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.joins import Fate
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.substitute import replace
-from shapecheck.shapes.trace import Division, Step
+from shapecheck.shapes.trace import Step
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Trace

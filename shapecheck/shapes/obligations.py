@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from shapecheck.shapes.built import Division
 from shapecheck.shapes.details import Applied, Joined, Reshape
 from shapecheck.shapes.dim import Dim, Function, Kind, Symbol, product
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Origin
-from shapecheck.shapes.trace import Division
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Place, Trace

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import libcst as cst
 
+from shapecheck.shapes.built import Size, StatedScale
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.making import Put
-from shapecheck.shapes.trace import Bound, Size, StatedScale, Tensor
+from shapecheck.shapes.trace import Bound, Tensor
 from shapecheck.static.attributes import LAYER
 from shapecheck.static.expressions import evaluate
 from shapecheck.static.ops.making import plain

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from shapecheck.shapes.built import Argument, Construction, Remainder
 from shapecheck.shapes.dim import Kind, Symbol
-from shapecheck.shapes.trace import Argument, Construction, Place, Remainder, Trace
+from shapecheck.shapes.trace import Place, Trace
 from shapecheck.static.arguments import root_arguments
 from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import inline

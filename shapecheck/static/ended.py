@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shapecheck.shapes.built import BuiltLayer
 from shapecheck.shapes.dim import Dim
-from shapecheck.shapes.trace import Bound, BuiltLayer, Tensor, Trace
+from shapecheck.shapes.trace import Bound, Tensor, Trace
 from shapecheck.static.annotations import annotated
 from shapecheck.static.remarks import remarks
 from shapecheck.static.run import Run

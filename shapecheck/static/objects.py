@@ -9,8 +9,8 @@ from typing import Any
 
 import libcst as cst
 
+from shapecheck.shapes.built import Size
 from shapecheck.shapes.dim import Kind
-from shapecheck.shapes.trace import Size
 from shapecheck.static.arguments import default_of, root_arguments
 from shapecheck.static.attributes import (
     LAYER,

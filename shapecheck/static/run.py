@@ -11,11 +11,12 @@ from typing import Any
 
 import libcst as cst
 
+from shapecheck.shapes.built import Division, Remainder, Size, StatedScale
 from shapecheck.shapes.details import Detail
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import Bound, Discarded, Division, Remainder, Size, StatedScale, Step, Tensor
+from shapecheck.shapes.trace import Bound, Discarded, Step, Tensor
 from shapecheck.static.ranks import Ranks
 from shapecheck.static.syntax import NodePlace, Slice
 from shapecheck.static.values import Const, Num, Unknown, Value
