@@ -7,7 +7,7 @@ import re
 import libcst as cst
 
 from shapecheck.shapes.dim import Dim, Kind, Symbol
-from shapecheck.static.attributes import is_module
+from shapecheck.static.classes import is_module
 from shapecheck.static.run import Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.values import (

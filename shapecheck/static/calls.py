@@ -10,9 +10,10 @@ from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.annotations import note_arguments, note_result
-from shapecheck.static.attributes import LAYER, find_in_class
+from shapecheck.static.attributes import LAYER
 from shapecheck.static.builtins import BUILTINS
 from shapecheck.static.caches import updated
+from shapecheck.static.classes import find_in_class
 from shapecheck.static.objects import TABLE, build, derive, derived_layer
 from shapecheck.static.ops import TENSOR_METHODS, apply, apply_layer, function_named, layer_named, tensors_in
 from shapecheck.static.remarks import Entered, described_in, values_of, words_described

@@ -11,8 +11,8 @@ from shapecheck.shapes.built import Argument, Construction, Remainder
 from shapecheck.shapes.dim import Kind, Symbol
 from shapecheck.shapes.trace import Place, Trace
 from shapecheck.static.arguments import root_arguments
-from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import inline
+from shapecheck.static.classes import find_in_class
 from shapecheck.static.outline import Block
 from shapecheck.static.paths import Root
 from shapecheck.static.roots import resolved

@@ -12,15 +12,8 @@ import libcst as cst
 from shapecheck.shapes.built import Size
 from shapecheck.shapes.dim import Kind
 from shapecheck.static.arguments import default_of, root_arguments
-from shapecheck.static.attributes import (
-    LAYER,
-    class_body,
-    decorators,
-    external_bases,
-    find_in_class,
-    is_module,
-    lineage,
-)
+from shapecheck.static.attributes import LAYER
+from shapecheck.static.classes import class_body, decorators, external_bases, find_in_class, is_module, lineage
 from shapecheck.static.run import DEEPEST_CALL, Dead, Run
 from shapecheck.static.syntax import Slice
 from shapecheck.static.values import (

@@ -18,8 +18,8 @@ from shapecheck.shapes.shape import Axis, Entry, Factor, Origin
 from shapecheck.shapes.trace import Trace
 from shapecheck.static.annotations import note_result
 from shapecheck.static.arguments import root_arguments
-from shapecheck.static.attributes import find_in_class
 from shapecheck.static.calls import Returned, entered
+from shapecheck.static.classes import find_in_class
 from shapecheck.static.ended import trace_of
 from shapecheck.static.objects import with_unknown_arguments
 from shapecheck.static.ranks import USUAL
