@@ -22,9 +22,9 @@ from libraries import Library
 from shapecheck.shapes.claims import Claim, Verdict
 from shapecheck.shapes.trace import Place, Trace
 from shapecheck.source import read
-from shapecheck.static.analysis import Subject
 from shapecheck.static.locate import picks
 from shapecheck.static.project import File, Project
+from shapecheck.static.subject import Subject
 from shapecheck.static.syntax import NodePlace
 
 ORDER = (Verdict.HOLDS, Verdict.LIES, Verdict.OPEN)  # one call or path on which it holds is enough

@@ -21,9 +21,9 @@ from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.maskings import Masking, Way
 from shapecheck.shapes.trace import Step, Trace
 from shapecheck.source import read
-from shapecheck.static.analysis import Subject
 from shapecheck.static.locate import picks
 from shapecheck.static.project import File, Project
+from shapecheck.static.subject import Subject
 
 
 @dataclass

@@ -45,7 +45,8 @@ Radford et al. 2019, Language Models are Unsupervised Multitask Learners, table 
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Severity
-from shapecheck.shapes.trace import Construction, Remainder, Trace
+from shapecheck.shapes.built import Construction, Remainder
+from shapecheck.shapes.trace import Trace
 
 code, severity = "ATN004", Severity.ERROR
 

@@ -44,7 +44,8 @@ import re
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Holds, Severity
-from shapecheck.shapes.obligations import Consequence, consequence, owed
+from shapecheck.shapes.consequences import Consequence, consequence
+from shapecheck.shapes.obligations import owed
 from shapecheck.shapes.trace import Trace
 
 code, severity, holds = "ATN003", Severity.WARNING, Holds.REACHING

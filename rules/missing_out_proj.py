@@ -41,9 +41,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from shapecheck.rule import Draft, Holds, Severity
+from shapecheck.shapes.built import BuiltLayer
 from shapecheck.shapes.details import Applied
 from shapecheck.shapes.joins import Fate, Join, goes_unmixed, settled_fate
-from shapecheck.shapes.trace import BuiltLayer, Trace
+from shapecheck.shapes.trace import Trace
 
 code, severity, holds = "ATN001", Severity.WARNING, Holds.EVERY
 

@@ -43,12 +43,13 @@ Vaswani et al. 2017, Attention Is All You Need, section 3.2.2: d_k = d_v = d_mod
 from collections.abc import Iterator, Mapping
 
 from shapecheck.rule import Draft, Holds, Severity
+from shapecheck.shapes.built import Construction
 from shapecheck.shapes.details import Applied, Meeting, Reshape
 from shapecheck.shapes.dim import Dim, Symbol
 from shapecheck.shapes.joins import Fate, Join, settled_fate
 from shapecheck.shapes.reshape import Verdict
 from shapecheck.shapes.substitute import evaluate
-from shapecheck.shapes.trace import Construction, Place, Step, Trace
+from shapecheck.shapes.trace import Place, Step, Trace
 
 code, severity, holds = "ATN002", Severity.ERROR, Holds.RAISING
 

@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shapecheck.shapes.trace import Construction, Place, Trace
+    from shapecheck.shapes.built import Construction
+    from shapecheck.shapes.trace import Place, Trace
 
 
 class Severity(enum.Enum):

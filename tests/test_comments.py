@@ -16,8 +16,9 @@ from shapecheck.shapes.comments import Form, Said, said
 from shapecheck.shapes.docstrings import described
 from shapecheck.shapes.trace import Trace
 from shapecheck.source import Source
-from shapecheck.static.analysis import Subject, findings_of
+from shapecheck.static.analysis import findings_of
 from shapecheck.static.project import File, Project
+from shapecheck.static.subject import Subject
 from shapecheck.static.syntax import NodePlace
 from test_fixes import fixed
 

@@ -9,8 +9,8 @@ import pytest
 from shapecheck.shapes.masks import Marks, Mask
 from shapecheck.shapes.trace import Trace
 from shapecheck.source import read
-from shapecheck.static.analysis import Subject
 from shapecheck.static.project import File, Project
+from shapecheck.static.subject import Subject
 
 LENGTH = 5
 TEMPLATE = """

@@ -24,6 +24,7 @@ from shapecheck.runtime.symbolic import LEDGER, Whole
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.shapes.trace import Tensor, Trace
+from shapecheck.static.ended import trace_of
 from shapecheck.static.ops import apply, apply_layer
 from shapecheck.static.run import Frame, Run
 from shapecheck.static.values import NONE, Const, Layer, Num, Real, Seq, Table, Unknown, Value
@@ -95,7 +96,7 @@ class Follower:
     def trace(self, output: object, *, completed: bool) -> Trace:
         """What was followed, as rules read it."""
         returned = tuple(self._known[id(one)][1] for one in tensors(output) if id(one) in self._known)
-        return replace(self.run.finish(self.symbol, NONE, completed=completed), returned=returned)
+        return replace(trace_of(self.run, self.symbol, NONE, completed=completed), returned=returned)
 
     def here(self) -> Spot:
         spot = self.run.spot = self.spots.here()

@@ -12,8 +12,9 @@ import libcst as cst
 from shapecheck.runtime.symbolic import Part, Whole
 from shapecheck.runtime.unify import Sizes
 from shapecheck.shapes.dim import Dim, Kind, Symbol
-from shapecheck.shapes.trace import Scale
+from shapecheck.shapes.scale import Scale
 from shapecheck.static.arithmetic import operate
+from shapecheck.static.learning import learn
 from shapecheck.static.run import Run
 from shapecheck.static.values import Cond, Num, Real, Value
 
@@ -99,9 +100,9 @@ class Numbers:
         if not isinstance(a, Num):
             return
         if operation == "truth":
-            self.run.learn(a, answer)
+            learn(self.run, a, answer)
         elif isinstance(b, Num) and (_made(a.dim) or _made(b.dim) or None not in (a.dim.symbol, b.dim.symbol)):
-            self.run.learn(Cond(_SIGNS[operation], (a, b)), answer)
+            learn(self.run, Cond(_SIGNS[operation], (a, b)), answer)
 
     def meet(self, dim: Dim, number: int) -> bool:
         """Whether a size can be a number."""

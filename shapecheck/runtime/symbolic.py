@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from shapecheck.shapes.dim import Dim
-from shapecheck.shapes.trace import Scale
+from shapecheck.shapes.scale import Scale
 
 
 class Ledger(Protocol):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shapecheck.shapes.apart import exchanged, is_borrowed, never_same
-from shapecheck.shapes.comments import Sort, Word
 from shapecheck.shapes.dim import Dim, Kind, product
 from shapecheck.shapes.remarks import Meanings, Remark
 from shapecheck.shapes.shape import Axis, Shape
+from shapecheck.shapes.words import Sort, Word
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Place, Trace

@@ -13,16 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.parse import parse_dim
-
-
-class Sort(enum.Enum):
-    """What one word of a shape stands for."""
-
-    SIZE = "size"  # a name, a number, or a formula of them
-    ANY = "any"  # one axis, whatever its size
-    MANY = "many"  # any number of axes
+from shapecheck.shapes.words import BATCH, FORMULA, NAME, TERM, Sort, Word, crossed, spaced, split, word_of
 
 
 class Form(enum.Enum):
@@ -32,20 +24,6 @@ class Form(enum.Enum):
     CROSSED = " x "
     SPACED = " "
     JOINED = ""  # bhnd
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One axis as it is written; `size` is over symbols that have the names in the text."""
-
-    text: str
-    sort: Sort
-    size: Dim | None = None
-
-    @property
-    def name(self) -> str | None:
-        symbol = self.size.symbol if self.size is not None else None
-        return symbol.name if symbol is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +56,14 @@ class Said:
         return f"{self.brackets[0]}{self.separator.join(axes)}{closing}"
 
 
-BATCH = frozenset(
-    {"b", "B", "bs", "BS", "bsz", "batch", "batch_size", "Batch", "n", "N", "nb", "batchsize", "BatchSize"}
-)
-
-_NAME = r"[A-Za-z_][\w.]*'*"
-_TERM = rf"(?:\d*{_NAME}|\d+|\([\w.'*/+ -]+\))"
-_FORMULA = rf"{_TERM}(?:\s*(?://|[*/+·-])\s*{_TERM})*"
-_CROSS = re.compile(rf"(?<![\w.(\[]){_FORMULA}(?:\s+[xX×]\s+{_FORMULA})+(?![\w.])|(?<![\w.]){_TERM}(?:×{_TERM})+")
-_WORD = re.compile(rf"(?P<many>\.\.\.|…|\*\w*)|(?P<any>-1|\?|:)|(?P<size>{_FORMULA})")
+_CROSS = re.compile(rf"(?<![\w.(\[]){FORMULA}(?:\s+[xX×]\s+{FORMULA})+(?![\w.])|(?<![\w.]){TERM}(?:×{TERM})+")
 _ARROW = re.compile(r"[-=~]+>|→|⇒|=>")
 _RESULT_WORDS = frozenset(
     {"shape", "shapes", "size", "sizes", "out", "output", "outputs", "result", "results", "now", "returns", "return", "dim",
      "dims", "dimensions", "new", "final", "becomes", "gives", "tensor"}
 )  # fmt: skip
 _NAMED = re.compile(
-    rf"(?P<names>{_NAME}(?:\s*(?:,|/|&|\band\b)\s*{_NAME})*)\s*(?:\.shape|\.size\(\))?\s*"
+    rf"(?P<names>{NAME}(?:\s*(?:,|/|&|\band\b)\s*{NAME})*)\s*(?:\.shape|\.size\(\))?\s*"
     r"(?P<key>:?\s*(?:has |have |is of |of |with )?shapes?\b\s*(?:of\b)?)?\s*(?:[:=]+|\bis\b|\bare\b|[-=]+>)?\s*$"
 )
 _INTRODUCED = re.compile(r"(?:[:=]|[-=]+>|→|\b(?:to|into|now|is|are|as|returns?)(?:\s+of)?\s*:?)\s*$", re.IGNORECASE)
@@ -135,7 +105,7 @@ def groups(text: str, begin: int) -> Iterator[Said]:
         for match in _CROSS.finditer(text, position):
             if match.start() >= opening and text[opening] != "(":
                 break
-            words = _crossed(match[0])
+            words = crossed(match[0])
             if words is not None and (len(words) > 2 or words[0].text in BATCH):
                 yield Said(words, match.start(), match.end(), ("", ""), Form.CROSSED, " x ")
                 position = match.end()
@@ -175,76 +145,19 @@ def _bracketed(text: str, start: int, end: int) -> Said | None:
     brackets = (text[start], text[end - 1])
     if brackets not in (("(", ")"), ("[", "]")):
         return None
-    if (words := _crossed(inside)) is not None:
+    if (words := crossed(inside)) is not None:
         return Said(words, start, end, brackets, Form.CROSSED, " x ")
-    parts = _split(inside)
+    parts = split(inside)
     if len(parts) > 1 and not parts[-1].strip():
         parts.pop()
     separator = ", " if ", " in inside or "," not in inside else ","
-    if len(parts) == 1 and "," not in inside and (spaced := _spaced(inside)) is not None:
-        return Said(spaced, start, end, brackets, Form.SPACED, " ")
-    listed = [_word(part) for part in parts]
+    if len(parts) == 1 and "," not in inside and (in_spaces := spaced(inside)) is not None:
+        return Said(in_spaces, start, end, brackets, Form.SPACED, " ")
+    listed = [word_of(part) for part in parts]
     if any(word is None for word in listed):
         return None
     words = tuple(word for word in listed if word is not None)
     return Said(words, start, end, brackets, Form.LISTED, separator)
-
-
-def _split(text: str) -> list[str]:
-    """The parts between commas that stand in no bracket."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter in "([") - (letter in ")]")
-        if letter == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
-
-
-def _crossed(text: str) -> tuple[Word, ...] | None:
-    parts = re.split(r"\s+[xX]\s+|\s*×\s*", text.strip())
-    words = [_word(part) for part in parts]
-    if len(parts) < 2 or any(word is None for word in words):
-        return None
-    return tuple(word for word in words if word is not None)
-
-
-def _spaced(text: str) -> tuple[Word, ...] | None:
-    """`b h n d`, `b (h d) n`: letters, numbers and products."""
-    parts = re.findall(r"\([^()]*\)|\.\.\.|[^\s()]+", text.strip())
-    if (
-        len(parts) < 3
-        or sum(part[0].isalpha() for part in parts) < 2
-        or not all(re.fullmatch(r"[A-Za-z]\d?'?|\d+|\.\.\.|\([\w ]+\)|[a-z]{1,2}", part) for part in parts)
-    ):
-        return None
-    words = [_word(part) for part in parts]
-    return None if any(word is None for word in words) else tuple(word for word in words if word is not None)
-
-
-def _word(part: str) -> Word | None:
-    text = part.strip().strip("`")
-    match = _WORD.fullmatch(text)
-    if match is None:
-        return None
-    if match["many"]:
-        return Word(text, Sort.MANY)
-    if match["any"]:
-        return Word(text, Sort.ANY)
-    return Word(text, Sort.SIZE, _size(text))
-
-
-def _size(text: str) -> Dim | None:
-    """The size over names; None for one that can't be reckoned with: it is a name that stands for nothing else."""
-    code = re.sub(r"\((\s*\w+(?:\s+\w+)+\s*)\)", lambda found: "(" + "*".join(found[1].split()) + ")", text)
-    code = re.sub(r"(?<![/])/(?![/])", "//", code.replace("·", "*").replace("'", "_prime"))
-    code = re.sub(r"(?<![\w.])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", lambda found: found[0].rpartition(".")[2], code)
-    code = re.sub(r"(?<![\w.])(\d+)(?=[A-Za-z_(])", r"\1*", code)
-    try:
-        return parse_dim(code)
-    except (ValueError, ZeroDivisionError):
-        return None
 
 
 # -- comments without brackets -------------------------------------------------------------------------------------------
@@ -254,7 +167,7 @@ _JOINED = re.compile(r"(?=\w*[bn])[^\W\daeiouyA-Z_]{3,6}|(?=\w*[BN])[^\W\dAEIOUY
 def _bare(text: str, begin: int) -> Iterator[Said]:
     """`b, h, t, d`, `b h n d -> b n (h d)`, `bhnd`: nothing else may stand in the comment but a name and a colon."""
     core = text[begin:].rstrip(". ")
-    named = re.match(rf"{_NAME}\s*[:=]\s*", core)
+    named = re.match(rf"{NAME}\s*[:=]\s*", core)
     position = begin + (named.end() if named else 0)
     pieces = list(_ARROW.finditer(text, position))
     bounds = [position, *(edge for piece in pieces for edge in (piece.start(), piece.end())), begin + len(core)]
@@ -271,12 +184,12 @@ def _bare(text: str, begin: int) -> Iterator[Said]:
 
 def _unbracketed(text: str, start: int, end: int) -> Said | None:
     if "," in text:
-        words = [_word(part) for part in _split(text)]
+        words = [word_of(part) for part in split(text)]
         if len(words) >= 3 and all(word is not None and " " not in word.text for word in words):
             return Said(tuple(word for word in words if word), start, end, ("", ""), Form.LISTED, ", ")
         return None
-    if (spaced := _spaced(text)) is not None:
-        return Said(spaced, start, end, ("", ""), Form.SPACED, " ")
+    if (in_spaces := spaced(text)) is not None:
+        return Said(in_spaces, start, end, ("", ""), Form.SPACED, " ")
     if _JOINED.fullmatch(text):
         letters = tuple(Word(letter, Sort.SIZE, parse_dim(letter)) for letter in text)
         return Said(letters, start, end, ("", ""), Form.JOINED, "")
@@ -321,7 +234,7 @@ def _prefix(prefix: str, *, arrows: bool) -> tuple[tuple[str, ...], bool] | None
         return (), False
     keyed = bool(_KEYED.search(text))
     if (named := _NAMED.fullmatch(text)) and not _ELSEWHERE.search(named["names"]):
-        names = tuple(re.findall(_NAME, re.sub(r"\band\b", ",", named["names"])))
+        names = tuple(re.findall(NAME, re.sub(r"\band\b", ",", named["names"])))
         own = tuple(name.removesuffix(".shape") for name in names if name.lower() not in _RESULT_WORDS)
         if named["key"] or re.search(r"[:=>]\s*$|\bis$|\bare$", text) or len(names) == 1 or keyed:
             return (own if len(own) == len(names) else ()), keyed or bool(named["key"])

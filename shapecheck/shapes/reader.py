@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from shapecheck.shapes.carried import Steps, all_on_result, axis_of, carried, kept, on_result, onto
 from shapecheck.shapes.details import Making, Scaled
 from shapecheck.shapes.making import (
     BOOL,
@@ -41,7 +41,7 @@ from shapecheck.shapes.masks import (
     sliced,
     triangle,
 )  # fmt: skip
-from shapecheck.shapes.shape import Axis, Shape
+from shapecheck.shapes.shape import Axis
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Step, Tensor
@@ -59,18 +59,6 @@ _FOLLOWED = _MOVES | {
 _FLOATS = frozenset(
     {"softmax", "matmul", "layer", "norm", "dropout", "embedding", "normalize", "exp", "tanh", "sigmoid"}
 )
-
-
-class Steps(Protocol):
-    """A trace, or a path that is still being run."""
-
-    @property
-    def steps(self) -> Sequence[Step]: ...
-
-    @property
-    def changed(self) -> Mapping[int, int]: ...
-
-    def shape(self, tensor: Tensor) -> Shape | None: ...
 
 
 class Reader:
@@ -138,11 +126,11 @@ class Reader:
             case Filled(value, dtype), _:
                 return None if value is None else Constant(value, dtype)
             case Counted(start), []:
-                axis = self._axis(step.result, -1)
+                axis = axis_of(self.trace, step.result, -1)
                 return None if axis is None else Positions(axis, start)
-            case Triangle() as kept, [Constant() as filled]:
+            case Triangle() as triangular, [Constant() as filled]:
                 shape = self.trace.shape(step.result)
-                return filled if not filled.value else triangle(kept, shape, filled.value, filled.dtype)
+                return filled if not filled.value else triangle(triangular, shape, filled.value, filled.dtype)
             case Compared() as compared, _:
                 return self._compared(step, compared, operands)
             case Offset() as offset, [content]:
@@ -159,7 +147,7 @@ class Reader:
                 branches = self._branch(chosen, step), self._branch(other, step)
                 return None if mask_ is None else self._chosen(step, mask_, *branches)
             case Cut(axes), [content]:
-                return self._kept(sliced(content, axes), step)
+                return kept(self.trace, sliced(content, axes), step)
         return self._combined(step, operands)
 
     def _combined(self, step: Step, operands: list[Content | None]) -> Content | None:
@@ -177,18 +165,18 @@ class Reader:
             case ("add", [_, _]):
                 return self._added(step, operands)
             case ("sub", [Positions() as left, Positions() as right]):
-                axes = self._onto(left.axis, step, 0), self._onto(right.axis, step, 1)
+                axes = onto(self.trace, left.axis, step, 0), onto(self.trace, right.axis, step, 1)
                 return None if None in axes else Distance(axes[0], axes[1], left.start - right.start)  # type: ignore[arg-type]
             case ("parameter", [content]):
-                return self._on_result(content, step, 0) if isinstance(content, Mask) else self._kept(content, step)
+                return carried(self.trace, content, step)
             case ("pad", [Mask() as mask]):
-                return self._on_result(replace(blurred(mask), exact=False), step, 0)
+                return on_result(self.trace, replace(blurred(mask), exact=False), step, 0)
             case ("gather", [Mask() as mask, *_]):
-                return self._kept(blurred(mask), step)
+                return kept(self.trace, blurred(mask), step)
             case ("expand", [content, _]):  # expand_as
-                return self._on_result(content, step, 0) if isinstance(content, Mask) else self._kept(content, step)
+                return carried(self.trace, content, step)
         if step.op in _MOVES and len(operands) == 1:
-            return self._kept(operands[0], step)
+            return kept(self.trace, operands[0], step)
         return None
 
     def _compared(self, step: Step, compared: Compared, operands: list[Content | None]) -> Content | None:
@@ -197,21 +185,23 @@ class Reader:
             case [Mask() | Constant() as content] if number is not None:
                 return mapped(content, lambda value: ORDER[compared.how](value, number), BOOL)
             case [Mask() | Constant() as content, Constant(value=other)]:
-                return self._on_result(mapped(content, lambda value: ORDER[compared.how](value, other), BOOL), step, 0)
+                return on_result(
+                    self.trace, mapped(content, lambda value: ORDER[compared.how](value, other), BOOL), step, 0
+                )
             case [Distance(keys, queries, more)] if compared.size is not None:
                 return causal(keys, queries, compared.how, compared.size - more)
             case [Positions() as left, Positions() as right]:
-                keys_, queries_ = self._onto(left.axis, step, 0), self._onto(right.axis, step, 1)
+                keys_, queries_ = onto(self.trace, left.axis, step, 0), onto(self.trace, right.axis, step, 1)
                 if keys_ is not None and queries_ is not None and not keys_.ids & queries_.ids:
                     return causal(keys_, queries_, compared.how, right.start - left.start)
             case [Positions(axis), None] if compared.how in ("<", ">=") and self._is_given(step.operands[1]):
-                return lengths(self._onto(axis, step, 0), below=compared.how == "<")
+                return lengths(onto(self.trace, axis, step, 0), below=compared.how == "<")
             case [None, Positions(axis)] if compared.how in (">", "<=") and self._is_given(step.operands[0]):
-                return lengths(self._onto(axis, step, 1), below=compared.how == ">")
+                return lengths(onto(self.trace, axis, step, 1), below=compared.how == ">")
             case [None] if compared.how in ("==", "!=") and self._are_ids(step, compared):
-                axis_ = self._axis(self._source(step.operands[0]).result, -1)
+                axis_ = axis_of(self.trace, self._source(step.operands[0]).result, -1)
                 values = (0.0, 1.0) if compared.how == "==" else (1.0, 0.0)
-                return self._kept(Mask(*values, (Region(Marks.PADDING, axis_),), BOOL), step)
+                return kept(self.trace, Mask(*values, (Region(Marks.PADDING, axis_),), BOOL), step)
         return None
 
     def _branch(self, value: float | Tensor | None, step: Step) -> Content | None:
@@ -236,13 +226,11 @@ class Reader:
         place = next(
             (index for index, operand in enumerate(step.operands) if self.mask(operand, step.index) == mask), 0
         )
-        return self._on_result(made, step, place)
+        return on_result(self.trace, made, step, place)
 
     def _joined(self, step: Step, operands: list[Content | None], *, strict: bool) -> Content | None:
         """Masks joined by and, or: those of one sense keep it; something unknown beside a mask makes it inexact."""
-        masks = [
-            self._on_result(one, step, place) if isinstance(one, Mask) else one for place, one in enumerate(operands)
-        ]
+        masks = all_on_result(self.trace, operands, step)
         if isinstance(masks[0], Mask) and isinstance(masks[1], Mask):
             masks[1] = _like(masks[1], masks[0])
         match masks:
@@ -264,9 +252,7 @@ class Reader:
 
     def _added(self, step: Step, operands: list[Content | None]) -> Content | None:
         """Masks that are added to scores, put together: 0 and a large negative number."""
-        masks = [
-            self._on_result(one, step, place) if isinstance(one, Mask) else one for place, one in enumerate(operands)
-        ]
+        masks = all_on_result(self.trace, operands, step)
         match masks:
             case [Mask() as mask, Constant(value)] | [Constant(value), Mask() as mask]:
                 return mapped(mask, lambda one: one + value)
@@ -275,57 +261,6 @@ class Reader:
             case [Mask(seen=0.0) as mask, None] | [None, Mask(seen=0.0) as mask] if mask.hidden < -100:
                 return replace(mask, exact=False)
         return None
-
-    # -- axes ----------------------------------------------------------------------------------------------------------------
-    def _axis(self, tensor: Tensor, index: int) -> Axis | None:
-        shape = self.trace.shape(tensor)
-        return None if shape is None else shape.at(index)
-
-    def _onto(self, axis: Axis, step: Step, place: int) -> Axis | None:
-        """The axis of the result that an axis of an operand is broadcast to."""
-        shape = self.trace.shape(step.operands[place]) if place < len(step.operands) else None
-        if shape is None:
-            return None
-        for back in range(1, len(shape.entries) + 1):
-            own = shape.at(-back)
-            if own is not None and own.ids == axis.ids:
-                return self._axis(step.result, -back)
-        return None
-
-    def _on_result(self, content: Content | None, step: Step, place: int) -> Mask | None:
-        """A mask after it was broadcast: its axes are those of the result."""
-        if not isinstance(content, Mask):
-            return None
-        regions: list[Region] = []
-        for region in content.regions:
-            keys, queries = (
-                None if axis is None else self._onto(axis, step, place) for axis in (region.keys, region.queries)
-            )
-            for old, new in ((region.keys, keys), (region.queries, queries)):
-                if old is not None and (new is None or not new.ids):
-                    return None
-            regions.append(replace(region, keys=keys, queries=queries))
-        return replace(content, regions=tuple(regions))
-
-    def _kept(self, content: Content | None, step: Step) -> Content | None:
-        """What is held after axes were moved about: lost where an axis that it is told by is gone."""
-        if isinstance(content, Constant) or content is None:
-            return content
-        shape = self.trace.shape(step.result)
-        left = {axis.ids for axis in shape.entries if isinstance(axis, Axis)} if shape is not None else set()
-        match content:
-            case Positions(axis):
-                return content if axis.ids and axis.ids in left else None
-            case Distance(keys, queries):
-                return content if keys.ids in left and queries.ids in left else None
-            case Mask(regions=regions):
-                kept = [
-                    region if region.queries is None or region.queries.ids in left else replace(region, queries=None)
-                    for region in regions
-                    if region.keys is None or region.keys.ids in left
-                ]
-                whole = kept and (step.op == "gather" or all(axis.ids in left for one in regions for axis in one.axes))
-                return replace(content, regions=tuple(kept)) if whole else None
 
     # -- who is asked -------------------------------------------------------------------------------------------------------
     def _source(self, tensor: Tensor) -> Step:

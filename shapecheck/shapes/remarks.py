@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.comments import BATCH, Said, Sort, Word
+from shapecheck.shapes.comments import Said
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.shape import Axis, Shape
 from shapecheck.shapes.substitute import substituted
+from shapecheck.shapes.words import BATCH, Sort, Word
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Place, Tensor, Trace

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import libcst as cst
 
+from shapecheck.shapes.built import Division, Remainder
 from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
 from shapecheck.shapes.scale import Scale
-from shapecheck.shapes.trace import Division, Remainder, Tensor
+from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import apply
 from shapecheck.static.run import Run, unknown
 from shapecheck.static.values import Cond, Const, Many, Num, Real, Seq, Table, Unknown, Value, real, scale_of

@@ -1,4 +1,4 @@
-"""Python's own functions, as far as sizes and layers pass through them."""
+"""Python's own functions, as far as sizes and layers pass through them: the table, and those of sequences and dicts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import libcst as cst
 
-from shapecheck.shapes.dim import Dim, Kind, Symbol
-from shapecheck.shapes.dim import Function as Formula
+from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.scale import Scale
 from shapecheck.shapes.shape import Row
 from shapecheck.shapes.trace import Tensor
-from shapecheck.static import reflection
+from shapecheck.static import numeric, reflection
+from shapecheck.static.learning import learn
 from shapecheck.static.run import Run, unknown
 from shapecheck.static.scope import Scope
 from shapecheck.static.sequences import iterations, plain_items
@@ -32,7 +32,6 @@ from shapecheck.static.values import (
     Unknown,
     Value,
     number,
-    real,
 )  # fmt: skip
 
 Builtin = Callable[[Run, list[Any], dict[str, Value], cst.CSTNode, Scope | None], Value]
@@ -114,120 +113,6 @@ def _reversed(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CST
     return Seq(list(iterations(run, args[0], node))[::-1], is_list=True)
 
 
-def _int(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.arithmetic import truncated
-
-    match args:
-        case [Num() as value] | [Unknown(tensor=None) as value]:
-            return value
-        case [Const(bool(truth))]:
-            return Num(Dim.of(int(truth)))
-        case [Real(scale)]:
-            return truncated(run, scale, node)
-    return unknown(run, node)
-
-
-def _float(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    match args:
-        case [Num() | Real() as value]:
-            return Real(real(value))
-        case [Unknown(tensor=None, kind=Kind.CONSTRUCTOR | Kind.CONFIG) as value]:
-            return Real(real(Num(Dim.of(value.symbol))))
-        case [Const(str(text))] if "inf" in text.lower():
-            return Real(Scale(coefficient=float(text)))
-    return unknown(run, node)
-
-
-def _power_of(exponent: Fraction) -> Builtin:
-    def power(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-        value = args[0] if args else NONE
-        if isinstance(value, Tensor) or (isinstance(value, Unknown) and value.tensor is not None):
-            from shapecheck.static.ops import apply
-
-            return apply(run, "sqrt", node, args, kwargs)
-        if isinstance(value, Unknown):
-            if value.kind in (Kind.CONSTRUCTOR, Kind.CONFIG):
-                return Real(real(Num(Dim.of(value.symbol))) ** exponent)
-            return unknown(run, node)
-        return Real(real(value) ** exponent)
-
-    return power
-
-
-def _pow(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.arithmetic import operate
-
-    return operate(run, cst.Power, args[0], args[1], node) if len(args) == 2 else unknown(run, node)
-
-
-def _named(name: str) -> Builtin:
-    """A function of whole numbers that has no formula: `max`, `ceil`."""
-
-    def apply_it(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-        items = plain_items(run, args[0], node) if len(args) == 1 and isinstance(args[0], Seq) else args
-        dims = [number(arg) for arg in items if not isinstance(arg, Row | Many)]
-        known = [dim for dim in dims if dim is not None and dim.known]
-        if not known or len(known) != len(items) or len(known) > 6:
-            return unknown(run, node, name)
-        if all(dim == known[0] for dim in known) and name in ("max", "min"):
-            return Num(known[0])
-        values = [dim.value for dim in known]
-        numbers = [value for value in values if value is not None]
-        if len(numbers) == len(values):
-            compute = {"max": max, "min": min}.get(name)
-            return Num(Dim.of(compute(numbers))) if compute else Num(Dim.of(abs(numbers[0])))
-        return Num(Dim.of(Formula(name, tuple(known))))
-
-    return apply_it
-
-
-def _ceil(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    match args:
-        case [Num() as value]:
-            return value
-        case [Real(scale)] if scale.known and not scale.learnt and not scale.powers:
-            return Num(Dim.of(-int(-scale.coefficient // 1)))
-        case [Real(scale)] if scale.known and not scale.learnt:
-            return Num(Dim.of(Symbol(f"ceil_{len(run.divisions)}", Kind.OPAQUE, ("ceil", str(scale)))))
-    return unknown(run, node)
-
-
-def _floor(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    return _int(run, args, kwargs, node, scope)
-
-
-def _sum(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    if isinstance(args[0], Seq) and args[0].plain and args[0].items:
-        from shapecheck.static.arithmetic import operate
-
-        total = args[0].items[0]
-        for item in args[0].items[1:]:
-            total = operate(run, cst.Add, total, item, node)
-        return total  # type: ignore[no-any-return]
-    return unknown(run, node)
-
-
-def _product(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    if isinstance(args[0], Seq):
-        items = plain_items(run, args[0], node)
-        dims = [number(item) for item in items if not isinstance(item, Row | Many)]
-        known = [dim for dim in dims if dim is not None]
-        if len(known) == len(items):
-            total = Dim.of(1)
-            for dim in known:
-                total = total * dim
-            return Num(total)
-    return unknown(run, node)
-
-
-def _divmod(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.arithmetic import operate
-
-    if len(args) == 2:
-        return Seq([operate(run, operator, args[0], args[1], node) for operator in (cst.FloorDivide, cst.Modulo)])
-    return unknown(run, node)
-
-
 def _dict(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     table = Table({})
     for arg in args:
@@ -264,7 +149,7 @@ def _any(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode,
 
 def _check(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
     if args:
-        run.learn(args[0], True)
+        learn(run, args[0], True)
     return NONE
 
 
@@ -313,13 +198,13 @@ def _nothing(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTN
 
 BUILTINS: dict[str, Builtin] = {
     "len": _len, "range": _range, "list": _sequence, "tuple": _sequence, "enumerate": _enumerate, "zip": _zip, "map": _map,
-    "reversed": _reversed, "int": _int, "float": _float, "pow": _pow, "math.pow": _pow, "max": _named("max"),
-    "min": _named("min"), "abs": _named("abs"), "sum": _sum, "divmod": _divmod, "isinstance": reflection.is_instance,
+    "reversed": _reversed, "int": numeric.whole, "float": numeric.floating, "pow": numeric.power, "math.pow": numeric.power, "max": numeric.named("max"),
+    "min": numeric.named("min"), "abs": numeric.named("abs"), "sum": numeric.total, "divmod": numeric.divided, "isinstance": reflection.is_instance,
     "getattr": reflection.get_attribute, "hasattr": reflection.has_attribute, "super": reflection.super_of, "setattr": reflection.set_attribute, "dict": _dict, "all": _all, "any": _any,
-    "bool": _bool, "print": _nothing, "round": _int, "sorted": _sequence, "torch.Size": _sequence, "iter": _same, "slice": _slice,
-    "math.sqrt": _power_of(Fraction(1, 2)), "numpy.sqrt": _power_of(Fraction(1, 2)), "math.ceil": _ceil,
-    "numpy.ceil": _ceil, "math.floor": _floor, "math.prod": _product, "numpy.prod": _product, "torch._check": _check,
+    "bool": _bool, "print": _nothing, "round": numeric.whole, "sorted": _sequence, "torch.Size": _sequence, "iter": _same, "slice": _slice,
+    "math.sqrt": numeric.power_of(Fraction(1, 2)), "numpy.sqrt": numeric.power_of(Fraction(1, 2)), "math.ceil": numeric.ceil,
+    "numpy.ceil": numeric.ceil, "math.floor": numeric.floor, "math.prod": numeric.product, "numpy.prod": numeric.product, "torch._check": _check,
     "os.getenv": _environment, "os.environ.get": _environment,
     "torch.finfo": _finfo, "numpy.finfo": _finfo,
-    "importlib.util.find_spec": _found_package, "collections.OrderedDict": _dict, "callable": reflection.is_callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": _named("isqrt"),
+    "importlib.util.find_spec": _found_package, "collections.OrderedDict": _dict, "callable": reflection.is_callable, "itertools.repeat": _times, "typing.cast": lambda run, args, kwargs, node, scope: args[1], "math.isqrt": numeric.named("isqrt"),
 }  # fmt: skip

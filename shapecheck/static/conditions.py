@@ -9,6 +9,7 @@ import libcst as cst
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static import comparisons
+from shapecheck.static.learning import learn
 from shapecheck.static.ops.making import dtype_named
 from shapecheck.static.run import Fork, Run
 from shapecheck.static.values import (
@@ -168,7 +169,7 @@ def test(run: Run, value: Value, node: cst.CSTNode) -> bool:
     answer = known(run, cond)
     if answer is None:
         answer = _choose(run, cond, node)
-    run.learn(cond, answer)
+    learn(run, cond, answer)
     return answer
 
 
@@ -201,7 +202,7 @@ def _choose(run: Run, cond: Value, node: cst.CSTNode) -> bool:
                     run.by_flag |= one.kind is Kind.INPUT
                 if same and isinstance(one, Unknown) and isinstance(other, Const):
                     run.equal_to[one.key] = other.value
-            run.learn(Cond("==", (left, right)), same)
+            learn(run, Cond("==", (left, right)), same)
             return same is (op == "==")
         case Num(dim):
             return not run.decide(("zero", str(dim)), False, f"{dim} == 0")

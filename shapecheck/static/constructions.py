@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from shapecheck.shapes.built import Argument, Construction, Remainder
 from shapecheck.shapes.dim import Kind, Symbol
-from shapecheck.shapes.trace import Argument, Construction, Place, Remainder, Trace
-from shapecheck.static.attributes import find_in_class
-from shapecheck.static.calls import inline, root_arguments
+from shapecheck.shapes.trace import Place, Trace
+from shapecheck.static.arguments import root_arguments
+from shapecheck.static.calls import inline
+from shapecheck.static.classes import find_in_class
 from shapecheck.static.outline import Block
 from shapecheck.static.paths import Root
 from shapecheck.static.roots import resolved
@@ -19,7 +21,7 @@ from shapecheck.static.scope import Scope
 from shapecheck.static.values import Class, Function, Instance, Num, Table, Value
 
 if TYPE_CHECKING:
-    from shapecheck.static.analysis import Subject
+    from shapecheck.static.subject import Subject
 
 
 def constructions(subject: Subject) -> Iterator[Construction]:

@@ -9,17 +9,11 @@ from typing import Any
 
 import libcst as cst
 
+from shapecheck.shapes.built import Size
 from shapecheck.shapes.dim import Kind
-from shapecheck.shapes.trace import Size
-from shapecheck.static.attributes import (
-    LAYER,
-    class_body,
-    decorators,
-    external_bases,
-    find_in_class,
-    is_module,
-    lineage,
-)
+from shapecheck.static.arguments import default_of, root_arguments
+from shapecheck.static.attributes import LAYER
+from shapecheck.static.classes import class_body, decorators, external_bases, find_in_class, is_module, lineage
 from shapecheck.static.run import DEEPEST_CALL, Dead, Run
 from shapecheck.static.syntax import Slice
 from shapecheck.static.values import (
@@ -220,7 +214,7 @@ def _default(run: Run, of: Class, field: cst.AnnAssign) -> Value:
 
 def open_object(run: Run, of: Class, key: object) -> Instance:
     """An object that somebody else built: its fields are symbols, and what its class checks holds for them."""
-    from shapecheck.static.calls import inline, root_arguments
+    from shapecheck.static.calls import inline
 
     instance = Instance(of, ("open", key), open=True)
     names: dict[str, Value] = {}
@@ -245,8 +239,6 @@ def open_object(run: Run, of: Class, key: object) -> Instance:
 
 def with_unknown_arguments(run: Run, of: Class, owner: str) -> Instance:
     """An object of a class, built with arguments that nobody knows."""
-    from shapecheck.static.calls import root_arguments
-
     init = find_in_class(run, of, "__init__")
     arguments: dict[str, Value] = {}
     if isinstance(init, Function) and isinstance(init.node, cst.FunctionDef):
@@ -290,9 +282,7 @@ def _looks_over(name: str, body: Any, of: Class) -> bool:
 
 
 def _field(of: Class, key: object, name: str, default: Value | None, field: cst.AnnAssign) -> Value:
-    from shapecheck.static.calls import _plain
-
-    plain = _plain(default) if default is not None else MISSING
+    plain = default_of(default) if default is not None else MISSING
     text = of.slice.code(field.annotation.annotation)
     optional = plain is None or "None" in text or "Optional" in text
     return Unknown(("attribute", ("open", key), name), name, Kind.CONFIG, plain, optional, isinstance(plain, bool))

@@ -17,10 +17,14 @@ from shapecheck.shapes.facts import Facts
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin
 from shapecheck.shapes.trace import Trace
 from shapecheck.static.annotations import note_result
-from shapecheck.static.attributes import find_in_class
-from shapecheck.static.calls import Returned, entered, root_arguments
+from shapecheck.static.arguments import root_arguments
+from shapecheck.static.calls import Returned, entered
+from shapecheck.static.classes import find_in_class
+from shapecheck.static.ended import trace_of
 from shapecheck.static.objects import with_unknown_arguments
-from shapecheck.static.run import USUAL, Dead, Frame, GiveUp, Run, axis_of_row
+from shapecheck.static.ranks import USUAL
+from shapecheck.static.rows import axis_of_row
+from shapecheck.static.run import Dead, Frame, GiveUp, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.snapshot import copied
 from shapecheck.static.statements import step
@@ -122,7 +126,7 @@ class Paths:
         run = walk.run
         if self._seed is None:
             self._seed = _without_sizes(_ranks(run))
-        self.traces.append(run.finish(self.root.symbol, result, completed=completed))
+        self.traces.append(trace_of(run, self.root.symbol, result, completed=completed))
         self._ran |= run.ran
         keys = list(run.decisions)
         last = max((keys.index(key) for key in turn.forced if key in run.decisions), default=-1)

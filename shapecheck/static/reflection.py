@@ -8,6 +8,7 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.trace import Tensor
+from shapecheck.static.classes import external_bases, find_in_class, lineage
 from shapecheck.static.run import Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.values import (
@@ -57,8 +58,6 @@ def is_instance(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.C
         case Const(bool()):
             found = {"bool", "int"}
         case Instance(of=of):
-            from shapecheck.static.attributes import external_bases, lineage
-
             found = {one.name for one in lineage(run, of)} | {
                 base.rsplit(".", 1)[-1] for base in external_bases(run, of)
             }
@@ -81,7 +80,7 @@ def is_instance(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.C
 
 
 def get_attribute(run: Run, args: list[Any], kwargs: dict[str, Value], node: cst.CSTNode, scope: Scope | None) -> Value:
-    from shapecheck.static.attributes import attribute, find_in_class
+    from shapecheck.static.attributes import attribute
 
     owner, name = args[0], args[1].value if len(args) > 1 and isinstance(args[1], Const) else None
     if not isinstance(name, str):

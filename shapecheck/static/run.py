@@ -5,35 +5,25 @@ A path is a list of decisions; the code is run again from the start for each, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libcst as cst
 
-from shapecheck.shapes.dim import Dim, Function, Kind, Symbol
+from shapecheck.shapes.built import Division, Remainder, Size, StatedScale
+from shapecheck.shapes.details import Detail
+from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.facts import Facts
-from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
-from shapecheck.shapes.trace import (
-    Bound,
-    BuiltLayer,
-    Detail,
-    Discarded,
-    Division,
-    Remainder,
-    Size,
-    StatedScale,
-    Step,
-    Tensor,
-    Trace,
-)
+from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
+from shapecheck.shapes.trace import Bound, Discarded, Step, Tensor
+from shapecheck.static.ranks import Ranks
 from shapecheck.static.syntax import NodePlace, Slice
-from shapecheck.static.values import Cond, Const, Layer, Num, Seq, Unknown, Value, number
+from shapecheck.static.values import Const, Num, Unknown, Value
 
 MOST_NODES = 60_000  # expressions evaluated on one path
 MOST_STEPS = 1500
 DEEPEST_CALL = 14
-USUAL = 3  # what nobody says the rank of is taken to be (batch, sequence, features) where an index must be resolved
 
 
 class GiveUp(Exception):
@@ -74,13 +64,11 @@ class Fork:
 
 
 @dataclass(eq=False)
-class Run:
+class Run(Ranks):
     """The state of one path."""
 
     forced: dict[object, bool]
     seed: Facts | None = None
-    assume: bool = False
-    facts: Facts = field(default_factory=Facts)
     steps: list[Step] = field(default_factory=list)
     bound: list[Bound | Named] = field(default_factory=list)
     divisions: list[Division] = field(default_factory=list)
@@ -113,20 +101,12 @@ class Run:
     configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
     guarded: list[Any] = field(default_factory=list)
     even: set[Any] = field(default_factory=set)  # the places of divisions that left no remainder whatever the sizes
-    unsettled: bool = False  # some op needed a rank that wasn't known yet
     equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
     stretches: dict[Symbol, Axis] = field(default_factory=dict)  # the size of each of many stretches → the axis cut
-    ranks: dict[object, Shape] = field(default_factory=dict)  # a rank as a value → the shape that has it
     defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
     fallback: int = 0  # inside how many defaults for what wasn't given
-    blind: bool = False  # two shapes were broadcast of which too little was known
     in_forward: bool = False  # the objects are built, and what they do is run
     by_flag: bool = False  # a flag or a mode that is given to forward decided something
-    conflict: bool = False  # some op needed another rank than the one known
-    usual: dict[object, int] = field(
-        default_factory=dict
-    )  # row → the rank that its use speaks for, where it isn't the common one
-    common: int = USUAL
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _fresh: int = 0
@@ -229,90 +209,6 @@ class Run:
             return known
         return None
 
-    def front(self, shape: Shape, index: int) -> Shape:
-        """The shape with axes from `index` on (counted from the front) laid bare, where a Row hides them.
-
-        A row gives up one axis after another: `x.shape[1]` says no more than that there are two.
-        """
-        while (row := shape.row) is not None and shape.at(index) is None:
-            place = shape.entries.index(row)
-            if index < place:
-                break
-            behind = len(shape.entries) - 1 - place
-            if behind and index + 1 + behind > self._usual(row):  # it may be one of those behind the row
-                return self.ranked(shape, None, f"axis {index}", least=index + 1)
-            self._open(row, 1)
-            shape = self.facts.shape(shape)
-        return shape
-
-    def back(self, shape: Shape, index: int, size: Dim | None = None) -> Shape:
-        """The shape with its axis at a negative index laid bare; `size` is what that axis is, where it is known."""
-        while (row := shape.row) is not None and shape.at(index) is None:
-            behind = len(shape.entries) - 1 - shape.entries.index(row)
-            if -index <= behind:
-                break
-            self._open(row, -1, size if -index == behind + 1 else None)
-            shape = self.facts.shape(shape)
-        return shape
-
-    def _usual(self, row: Row) -> int:
-        return self.usual.get(_whole(row.key), self.common)
-
-    def _open(self, row: Row, side: int, size: Dim | None = None) -> None:
-        rest = Row((row.key, side), row.name, row.given)
-        name = f"{_word(row.name)}_{ahead(row.key)}" if side > 0 else f"{_word(row.name)}_last{_depth(row.key)}"
-        axis = _of_row(row, 0 if side > 0 else -1, name, size)
-        self.facts.rows[row.key] = (axis, rest) if side > 0 else (rest, axis)
-
-    def close(self, row: Row, axes: Sequence[Entry]) -> None:
-        """Take a row to be these axes."""
-        self.facts.rows[row.key] = tuple(axes)
-
-    def ranked(self, shape: Shape, rank: int | None = None, why: str | None = None, least: int = 0) -> Shape:
-        """The shape with its rank settled: to `rank` where the source says so, else, on a second run, as is usual."""
-        row = shape.row
-        if row is None:
-            self.conflict |= rank is not None and shape.rank != rank
-            if rank is not None and self.facts.assumed:  # what the source says is no assumption any more
-                self.facts.assumed -= _rows_of(shape)
-            return shape
-        others = len(shape.entries) - 1
-        if rank is None:
-            self.unsettled = True
-            if not self.assume or why is None:
-                return shape
-            rank = max(least, others + max(0, self._usual(row) - _depth(row.key)))
-            self._suppose(row, rank, why)
-        if rank < others:
-            return shape
-        axes: list[Entry] = []
-        for index in range(rank - others):
-            last = index == rank - others - 1 and shape.entries[-1] == row
-            axes.append(_of_row(row, -1 if last else index, f"{_word(row.name)}_{ahead(row.key) + index}"))
-        self.close(row, axes)
-        return self.facts.shape(shape)
-
-    def only_assumed(self, shape: Shape) -> bool:
-        """Whether a shape has its rank from an assumption."""
-        return bool(self.facts.assumed) and not self.facts.assumed.isdisjoint(_rows_of(shape))
-
-    def supposed(self, shape: Shape, rank: int, why: str) -> Shape:
-        """The shape with the rank that its use speaks for without proving it."""
-        if shape.row is not None:
-            self._suppose(shape.row, rank, why)
-            return self.ranked(shape, rank)
-        self.conflict |= shape.rank != rank
-        return shape
-
-    def _suppose(self, row: Row, rank: int, why: str) -> None:
-        self.facts.assumptions.append(f"{row.name} has rank {rank}: {why}")
-        self.facts.assumed.add(row.key)
-
-    def takes_ids(self, shape: Shape) -> None:
-        """Note that a tensor holds indices of an embedding: by custom [batch, sequence]."""
-        if shape.row is not None and shape.row.given:
-            self.usual[_whole(shape.row.key)] = 2
-
     def name_size(self, dim: Dim, name: str) -> None:
         """Call a size of an input as the source does: `b, t, _ = x.shape`."""
         symbol = dim.symbol
@@ -350,101 +246,6 @@ class Run:
             return Const(None)
         return value
 
-    def learn(self, cond: Value, truth: bool) -> None:
-        """What follows for sizes from a condition's being true or false."""
-        match cond:
-            case Cond("not", (operand,)):
-                self.learn(operand, not truth)
-            case Cond("and", operands) if truth:
-                for operand in operands:
-                    self.learn(operand, True)
-            case Cond("and", operands):  # false, and all but one are known to be true
-                left = [operand for operand in operands if not (isinstance(operand, Const) and operand.value)]
-                for operand in left:  # a check with an exception that can't be told is taken to check
-                    if len(left) == 1 or _is_remainder_check(operand):
-                        self.learn(operand, False)
-            case Cond("or", operands) if not truth:
-                for operand in operands:
-                    self.learn(operand, False)
-            case Cond("==" | "!=" as op, (left, right)):
-                if truth is (op == "=="):
-                    self._equal(left, right)
-                else:
-                    self._unequal(left, right)
-            case Cond("truth", (operand,)) if not truth:
-                self._equal(operand, Num(Dim.of(0)))
-            case Cond(">", (left, right)) if not truth:  # `if d % h > 0: raise`, `if stride > 1`
-                one = number(right)
-                if _remainder(left) or (one is not None and one.value == 1):
-                    self._equal(left, right)
-            case Num() if not truth:
-                self._equal(cond, Num(Dim.of(0)))
-            case Num():
-                self._unequal(cond, Num(Dim.of(0)))
-
-    def rank_of(self, shape: Shape) -> Unknown:
-        """A rank that isn't known, as a value: which one it is may be told by a condition."""
-        value = Unknown(("ndim", shape.row.key if shape.row is not None else None, len(shape.entries)), "ndim")
-        self.ranks[value.key] = shape
-        return value
-
-    def _equal(self, left: Value, right: Value) -> None:
-        if isinstance(left, Seq) and isinstance(right, Seq):
-            self._equal_shapes(left, right)
-            return
-        a, b = number(left), number(right)
-        if isinstance(left, Unknown) and left.key in self.ranks and b is not None and b.value is not None:
-            self.ranked(self.facts.shape(self.ranks[left.key]), b.value)
-            return
-        if a is None or b is None:
-            return
-        a, b = self.facts.resolve(a), self.facts.resolve(b)
-        for one, other in ((a, b), (b, a)):
-            function = one.function
-            if function is not None and function.name == "%" and other.value == 0:
-                self.facts.divisible.add((function.arguments[0], function.arguments[1]))
-                return
-        if a != b and self.facts.same(a, b):
-            for dim in (a, b):
-                for atom in dim.atoms():
-                    if isinstance(atom, Function) and atom.name == "//":
-                        self.facts.divisible.add((atom.arguments[0], atom.arguments[1]))
-            return
-        if not (a.function is not None and a.function.name == "%") and not _remainder(right):
-            self.facts.equate(a, b)
-
-    def _unequal(self, left: Value, right: Value) -> None:
-        """A remainder that isn't 0, or a product of a quotient that isn't the whole: the division comes out uneven."""
-        a, b = number(left), number(right)
-        if a is None or b is None:
-            return
-        a, b = self.facts.resolve(a), self.facts.resolve(b)
-        for one, other in ((a, b), (b, a)):
-            function = one.function
-            if function is not None and function.name == "%" and other.value == 0:
-                self.facts.uneven.add((function.arguments[0], function.arguments[1]))
-                return
-        if a != b and self.facts.same(a, b):
-            quotients = [atom for dim in (a, b) for atom in dim.atoms() if isinstance(atom, Function)]
-            if len(quotients) == 1 and quotients[0].name == "//":
-                self.facts.uneven.add((quotients[0].arguments[0], quotients[0].arguments[1]))
-
-    def _equal_shapes(self, left: Seq, right: Seq) -> None:
-        """`x.size() == (b, t, d)`: the rank, and each size that isn't known otherwise."""
-        from shapecheck.static.sequences import as_shape
-
-        if not all(one.unsure is False and all(map(_is_size, one.items)) for one in (left, right)):
-            return
-        shapes = [self.facts.shape(as_shape(one.items)) for one in (left, right)]
-        for one, other in (shapes, shapes[::-1]):
-            if one.row is not None and other.rank is not None:
-                self.ranked(one, other.rank)
-        pair = [self.facts.shape(shape).axes for shape in shapes]
-        if pair[0] is not None and pair[1] is not None and len(pair[0]) == len(pair[1]):
-            for a, b in zip(pair[0], pair[1], strict=True):
-                if self.facts.kinds(a.size) & {Kind.INPUT, Kind.UNKNOWN} or self.facts.kinds(b.size) & {Kind.INPUT}:
-                    self.facts.equate(a.size, b.size)
-
     def is_one_default(self, one: Symbol, other: Symbol) -> bool:
         """Whether two parameters have the same number by default: they are meant to be given the same."""
         default = self.defaults.get(one.key)
@@ -459,28 +260,6 @@ class Run:
                 for one in self.divisions
             ]
 
-    def finish(self, symbol: str, result: Value, *, completed: bool) -> Trace:
-        """The path as a value: everything that rules may ask of it."""
-        from shapecheck.static.annotations import annotated
-        from shapecheck.static.remarks import remarks
-
-        told = [(self.told[key], value) for key, value in self.decisions.items() if self.told[key]]
-        return Trace(
-            symbol, tuple(self.steps), tuple(self._bound()), tuple(self.divisions), tuple(map(_built, self.layers)), self.facts,
-            tuple(told), tuple(_tensors(result)), tuple(self.sizes), tuple(self.scales), completed,
-            tuple(self.guarded), frozenset(instance.of.name for instance, *_ in self.constructions), self.conflict,
-            frozenset(self.even), self.by_flag, tuple(self.discarded), remarks=tuple(remarks(self)), annotated=annotated(self),
-            changed=self.changed,
-        )  # fmt: skip
-
-    def _bound(self) -> Iterator[Bound]:
-        """The tensors that were bound to names: inputs too, where something later took them for tensors."""
-        for one in self.bound:
-            if isinstance(one, Bound):
-                yield one
-            elif (tensor := self.inputs.get(one.value.key)) is not None:
-                yield Bound(one.name, tensor, one.place, one.frame)
-
 
 _VIEWS = frozenset({"index", "reshape", "permute", "unsqueeze", "squeeze", "expand", "split", "unbind", "rearrange"})
 
@@ -488,101 +267,3 @@ _VIEWS = frozenset({"index", "reshape", "permute", "unsqueeze", "squeeze", "expa
 def unknown(run: Run, node: cst.CSTNode, name: str = "?", **more: Any) -> Unknown:
     """A value that nothing is known of but the node that it comes from."""
     return Unknown(run.key(node), name, **more)
-
-
-def _built(layer: Layer) -> BuiltLayer:
-    def width(name: str) -> Dim | None:
-        return number(layer.arguments.get(name, Const(None)))
-
-    takes, gives, heads = _WIDTHS.get(layer.type, ("", "", ""))
-    in_init = layer.built_in == "__init__"
-    return BuiltLayer(layer.type, layer.name, layer.place, width(takes), width(gives), in_init, width(heads))
-
-
-_WIDTHS = {
-    "Linear": ("in_features", "out_features", ""),
-    "Conv1D": ("nx", "nf", ""),
-    "MultiheadAttention": ("embed_dim", "embed_dim", "num_heads"),
-}
-
-
-def _of_row(row: Row, place: int, name: str, size: Dim | None = None) -> Axis:
-    """An axis that a row gives up: an input's own, or one of a tensor that nothing is known of."""
-    kind, origin = (Kind.INPUT, Origin.INPUT) if row.given else (Kind.UNKNOWN, Origin.OTHER)
-    return Axis(
-        (Factor(size or Dim.of(Symbol(name, kind, (row.key, place, "size"))), (row.key, place, "axis"), origin),)
-    )
-
-
-def axis_of_row(key: object, place: int, *, given: bool) -> Axis:
-    """The same by the row's key alone."""
-    whole = _whole(key)
-    value = whole[1] if isinstance(whole, tuple) and len(whole) > 1 else None  # ("param", owner, name)
-    word = _word(str(value[-1])) if isinstance(value, tuple) else "x"
-    name = f"{word}_last{_depth(key)}" if place < 0 else f"{word}_{ahead(key) + place}"
-    return _of_row(Row(key, word, given), place, name)
-
-
-def _rows_of(shape: Shape) -> set[object]:
-    """The keys of the rows that gave a shape its axes."""
-    return {factor.id[0] for factor in shape.factors() if isinstance(factor.id, tuple)}
-
-
-def _is_remainder_check(cond: Value) -> bool:
-    """Whether a condition is `d % h != 0`, or `d % h` itself."""
-    match cond:
-        case Cond("!=" | ">", (left, _)):
-            return _remainder(left)
-    return _remainder(cond)
-
-
-def _is_size(item: Any) -> bool:
-    return isinstance(item, Row | Num) or (isinstance(item, Unknown) and item.tensor is None)
-
-
-def _remainder(value: Value) -> bool:
-    return isinstance(value, Num) and value.dim.function is not None and value.dim.function.name == "%"
-
-
-def _tensors(value: Value) -> list[Tensor]:
-    from shapecheck.static.values import Table, iterate
-
-    match value:
-        case Tensor():
-            return [value]
-        case Unknown(tensor=Tensor() as tensor):
-            return [tensor]
-        case Seq():
-            return [tensor for item in iterate(value) for tensor in _tensors(item)]
-        case Table(items=items):
-            return [tensor for item in items.values() for tensor in _tensors(item)]
-    return []
-
-
-def ahead(key: object) -> int:
-    """How many axes a row's front has given up."""
-    count = 0
-    while _depth(key):
-        assert isinstance(key, tuple)
-        count, key = count + (key[1] == 1), key[0]
-    return count
-
-
-def _whole(key: object) -> object:
-    """The key of the row that a row is the rest of."""
-    while _depth(key):
-        assert isinstance(key, tuple)
-        key = key[0]
-    return key
-
-
-def _depth(key: object) -> int:
-    depth = 0
-    while isinstance(key, tuple) and len(key) == 2 and key[1] in (1, -1) and isinstance(key[0], tuple):
-        depth += 1
-        key = key[0]
-    return depth
-
-
-def _word(name: str) -> str:
-    return name if name.isidentifier() else "x"

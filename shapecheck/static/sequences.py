@@ -10,6 +10,7 @@ import libcst as cst
 from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Factor, Row, Shape
 from shapecheck.shapes.trace import Tensor
+from shapecheck.static.classes import find_in_class
 from shapecheck.static.run import Run
 from shapecheck.static.values import (
     NONE,
@@ -59,7 +60,6 @@ def as_shape(items: list[Any]) -> Shape:
 
 def item(run: Run, owner: Value, index: Value, node: cst.CSTNode) -> Value:
     """`owner[index]`."""
-    from shapecheck.static.attributes import find_in_class
     from shapecheck.static.calls import call
 
     match owner:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shapecheck.source import Source
-from shapecheck.static.analysis import Subject
 from shapecheck.static.paths import Paths, Root
 from shapecheck.static.project import File, Project
+from shapecheck.static.subject import Subject
 from shapecheck.static.syntax import NodePlace, problem
 from shapecheck.static.values import Class, Function
 

@@ -9,12 +9,14 @@ from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.shape import Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
+from shapecheck.static.classes import find_in_class, is_module
 from shapecheck.static.ops import Call, Lost, making, op
-from shapecheck.static.ops.elementwise import broadcast, in_order
+from shapecheck.static.ops.broadcast import broadcast
 from shapecheck.static.ops.features import dim_of, mismatch
 from shapecheck.static.ops.join import align
 from shapecheck.static.ops.layers import SIGNATURES, batch_first, layer
 from shapecheck.static.ops.matmul import agree, differ, share_batch
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import NONE, TRUE, Const, Layer, Real, Seq, Unknown, Value, real
 
 if TYPE_CHECKING:
@@ -110,8 +112,6 @@ def dropped(call: Call) -> str | None:
     A number is itself, what was given to the constructor or stands in a config is told by its name. A module with a
     `train` or `eval` of its own may change what it holds.
     """
-    from shapecheck.static.attributes import find_in_class, is_module
-
     value = call.get(*_RATES[call.name])
     match value:
         case Real(scale) if scale.known and not scale.learnt and not scale.powers and scale.coefficient:

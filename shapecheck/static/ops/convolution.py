@@ -8,9 +8,9 @@ from shapecheck.shapes.details import Applied
 from shapecheck.shapes.dim import ONE, Dim, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Origin, Shape
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.features import dim_of, given_out, mismatch
 from shapecheck.static.ops.layers import SIGNATURES, layer
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import FALSE, NONE, Const, Layer, Seq, Value, number
 
 if TYPE_CHECKING:

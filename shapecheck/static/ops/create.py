@@ -6,7 +6,8 @@ from shapecheck.shapes.dim import ONE, Dim
 from shapecheck.shapes.making import Counted, Filled
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape
 from shapecheck.static.ops import TENSOR_METHODS, Call, Lost, making, op
-from shapecheck.static.ops.elementwise import in_order, run_broadcast
+from shapecheck.static.ops.broadcast import run_broadcast
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.ops.reshape import sizes_given
 from shapecheck.static.values import FALSE, NONE, Const, Num, Seq, Unknown, Value, number
 

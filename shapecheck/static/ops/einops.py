@@ -10,7 +10,7 @@ from shapecheck.shapes.reshape import Regrouping, Verdict
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import in_order
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import Const, Layer, Many, Seq, Value, number
 
 Group = list[str]  # the names in one place of a pattern: `(h d)` has two, `1` none

@@ -8,8 +8,9 @@ from shapecheck.shapes.details import Contraction
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import broadcast, in_order
+from shapecheck.static.ops.broadcast import broadcast
 from shapecheck.static.ops.matmul import agree, both_projected, differ, renewed, weighted
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import Const, Seq, Value
 
 

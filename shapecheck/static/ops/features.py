@@ -11,8 +11,9 @@ from shapecheck.shapes.reshape import length_for_heads
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape, is_heads
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost
-from shapecheck.static.ops.elementwise import in_order, is_sequence
 from shapecheck.static.ops.layers import SIGNATURES, batch_first, layer
+from shapecheck.static.ops.lengths import is_sequence
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import NONE, TRUE, Layer, Many, Seq, Unknown, Value, number
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from shapecheck.shapes.making import Cut
 from shapecheck.shapes.shape import Axis, Entry, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
+from shapecheck.static.ops.broadcast import broadcast
 from shapecheck.static.ops.cut import cut_memory, sliced, start_of
-from shapecheck.static.ops.elementwise import broadcast
 from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
 
 

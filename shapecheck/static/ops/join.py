@@ -9,7 +9,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import in_order
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import Many, Seq, Value
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from shapecheck.shapes.dim import Dim, Kind
 from shapecheck.shapes.shape import Axis, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import run_broadcast
+from shapecheck.static.ops.broadcast import run_broadcast
 from shapecheck.static.values import NONE, Const, Num, Seq, Unknown, Value, number
 
 

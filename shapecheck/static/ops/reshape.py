@@ -10,7 +10,7 @@ from shapecheck.shapes.reshape import HELD, Regrouping, Verdict, regroup
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
-from shapecheck.static.ops.elementwise import in_order
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import External, Many, Seq, Unknown, Value, number
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.convolution import strided
 from shapecheck.static.ops.cut import part_of
-from shapecheck.static.ops.elementwise import in_order
 from shapecheck.static.ops.features import mismatch
 from shapecheck.static.ops.layers import SIGNATURES, layer
+from shapecheck.static.ops.memory import in_order
 from shapecheck.static.values import NONE, Const, Layer, Num, Real, Seq, Value, number
 
 TWO = Dim.of(2)
