@@ -196,10 +196,10 @@ class Facts:
         exact = a.exact_quotient(b)
         if exact is not None:
             return exact
-        dividing = list(_quotients(b))
-        for place, (n, d) in enumerate([*dividing, *_quotients(a), *self.quotients, *self.divisible]):
+        dividing = [(self.resolve(n), self.resolve(d)) for n, d in _quotients(b)]
+        for n, d in [*dividing, *_quotients(a), *self.quotients, *self.divisible]:
             n, d = self.resolve(n), self.resolve(d)
-            if d.value is not None and (n.value is not None or (place < len(dividing) and self.owes(n, d))):
+            if d.value is not None and (n.value is not None or ((n, d) in dividing and self.owes(n, d))):
                 continue  # numbers divide or don't, and `n // (n // 32)` need not be 32: nothing is taken for granted
             times = a.exact_quotient(n)
             if times is not None:  # a = times * n = times * d * (n // d)
