@@ -1,7 +1,8 @@
 """A fixture → the same fixture with every name of its own replaced, and every name of Python's or a library's kept.
 
 Classes, functions, parameters, locals, attributes of `self`, fields of configs and keys that a dict is asked for are
-renamed wherever they stand: at keyword arguments, in `getattr(config, "head_dim")`, in run lines. `self`, `forward`,
+renamed wherever they stand: at keyword arguments, in `getattr(config, "head_dim")`, in run lines, in the axes of an
+annotation, in comments and docstrings, where they mean the sizes that the code calls so. `self`, `forward`,
 `train`, dunders, imported names and the patterns of einsum and einops stay.
 """
 
@@ -55,6 +56,7 @@ TENSOR_METHODS = {
     ),
 }
 NAMED_BY_STRING = {"getattr": 1, "hasattr": 1, "setattr": 1, "register_buffer": 0, "register_parameter": 0, "get": 0}
+WORD = re.compile(r"(?P<head>(?<![\w.])(?:self\.)?)(?P<name>[A-Za-z_]\w*)")
 RUN = re.compile(r"^(?P<head># run: )(?P<call>.+?)(?P<tail>\s*-> .*)$", re.MULTILINE)
 
 
@@ -108,6 +110,11 @@ class Renaming:
     def text(self, text: str) -> str:
         code = cst.parse_module(text).visit(_Renamer(self)).code
         return RUN.sub(lambda match: match["head"] + self.expression(match["call"]) + match["tail"], code)
+
+    def words(self, text: str) -> str:
+        """Prose with the names in it replaced, but for small letters: `b n (h d)`, and the x of `B x T x C`."""
+        mapping = {name: new for name, new in self.mapping.items() if len(name) > 1 or name.isupper()}
+        return WORD.sub(lambda match: match["head"] + mapping.get(match["name"], match["name"]), text)
 
     def expression(self, text: str) -> str:
         node = cst.parse_expression(text).visit(_Renamer(self))
@@ -201,7 +208,7 @@ class _Collector(cst.CSTVisitor):
             self.names.attributes.update(_strings(node.args[0].value))
 
     def visit_Index(self, node: cst.Index) -> None:
-        self.names.keys.update(_strings(node.value))
+        self.names.keys.update(text for text in _strings(node.value) if text.isidentifier())
 
     def _target(self, node: cst.BaseExpression) -> None:
         match node:
@@ -263,7 +270,22 @@ class _Renamer(cst.CSTTransformer):
         return updated_node.with_changes(key=self._key(updated_node.key))
 
     def leave_Index(self, original_node: cst.Index, updated_node: cst.Index) -> cst.Index:
-        return updated_node.with_changes(value=self._key(updated_node.value))
+        value = updated_node.value
+        if isinstance(value, cst.SimpleString) and not value.value.strip("\"'").isidentifier():  # axes of an annotation
+            return updated_node.with_changes(value=value.with_changes(value=self.renaming.words(value.value)))
+        return updated_node.with_changes(value=self._key(value))
+
+    def leave_Comment(self, original_node: cst.Comment, updated_node: cst.Comment) -> cst.Comment:
+        told, mark, expected = updated_node.value.partition("# expect:")
+        if told.startswith(("# run:", "# shape:")):
+            return updated_node
+        return updated_node.with_changes(value=self.renaming.words(told) + mark + expected)
+
+    def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> cst.Expr:
+        text = updated_node.value
+        if not isinstance(text, cst.SimpleString):
+            return updated_node
+        return updated_node.with_changes(value=text.with_changes(value=self.renaming.words(text.value)))
 
     def _key(self, node: cst.BaseExpression) -> cst.BaseExpression:
         return self._string(node) if self.renaming.names.keys.intersection(_strings(node)) else node
