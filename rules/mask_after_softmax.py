@@ -43,7 +43,8 @@ Vaswani et al. 2017, Attention Is All You Need, section 3.2.3
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Severity
-from shapecheck.shapes.maskings import Falls, Masking, Way
+from shapecheck.shapes.lying import Falls
+from shapecheck.shapes.maskings import Masking, Way
 from shapecheck.shapes.trace import Trace
 
 code, severity = "ATN021", Severity.WARNING

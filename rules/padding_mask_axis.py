@@ -44,7 +44,8 @@ import re
 from collections.abc import Iterator
 
 from shapecheck.rule import Draft, Rewrite, Severity
-from shapecheck.shapes.maskings import Falls, Masking, Way
+from shapecheck.shapes.lying import Falls
+from shapecheck.shapes.maskings import Masking, Way
 from shapecheck.shapes.masks import Marks
 from shapecheck.shapes.trace import Trace
 

@@ -6,9 +6,10 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.attention import MOVES, Attention
+from shapecheck.shapes.attention import Attention
 from shapecheck.shapes.details import Applied, Sdpa
 from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.moves import MOVES
 from shapecheck.shapes.shape import Axis, Factor, Origin, is_head_part, is_heads
 
 if TYPE_CHECKING:

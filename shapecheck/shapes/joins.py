@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.attention import MASKS, MOVES, UNARY, Attention, unscaled
+from shapecheck.shapes.attention import Attention
 from shapecheck.shapes.details import Applied, Contraction, Joined, Reshape
 from shapecheck.shapes.dim import Dim
+from shapecheck.shapes.moves import MASKS, MOVES, UNARY
 from shapecheck.shapes.reshape import Verdict
+from shapecheck.shapes.scaling import unscaled
 from shapecheck.shapes.shape import Axis, Origin, is_head_part, is_heads
 from shapecheck.shapes.trace import Place, Step, Tensor
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.attention import MOVES, UNARY
 from shapecheck.shapes.details import Applied, Joined, Reduced
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.moves import MOVES, UNARY
 from shapecheck.shapes.shape import Axis, Origin, Shape
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from shapecheck.shapes.attention import Attention, has_product
 from shapecheck.shapes.details import Applied, Contraction, Sdpa, Softmax
+from shapecheck.shapes.lying import Falls, falls_of, oriented, place_of
 from shapecheck.shapes.making import BOOL, FLOAT, Choice, Put, Triangle
-from shapecheck.shapes.masks import Marks, Mask, Region, triangle
-from shapecheck.shapes.shape import Axis, Shape
+from shapecheck.shapes.masks import Mask, triangle
+from shapecheck.shapes.shape import Axis
 
 if TYPE_CHECKING:
     from shapecheck.shapes.trace import Place, Step, Tensor, Trace
@@ -24,15 +25,6 @@ class Way(enum.Enum):
     KEEPS = "keeps"  # where it is True: scaled_dot_product_attention, where(mask, scores, …)
     ADDED = "added"
     MULTIPLIED = "multiplied"
-
-
-class Falls(enum.Enum):
-    """The axes of the scores along which a mask differs."""
-
-    KEYS = "keys"
-    QUERIES = "queries"
-    BOTH = "both"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -134,8 +126,8 @@ def _given(
     shape = trace.shape(mask)
     keys, queries = axes
     square = keys is not None and queries is not None and trace.facts.same(keys.size, queries.size)
-    oriented = _oriented(made, shape, 1, 2) if made is not None else None
-    return Masking(step, step, mask, oriented, way, None, True, _falls(shape, 1, 2), taker, square, mask_at=place)
+    lying = oriented(made, shape, 1, 2) if made is not None else None
+    return Masking(step, step, mask, lying, way, None, True, falls_of(shape, 1, 2), taker, square, mask_at=place)
 
 
 # -- written out --------------------------------------------------------------------------------------------------------
@@ -204,16 +196,16 @@ def _met(
         return
     mask, way, fill = taken
     keys, queries = axes
-    places = _place(shape, keys), _place(shape, queries)
+    places = place_of(shape, keys), place_of(shape, queries)
     made = None
     if mask is None and isinstance(step.detail, Triangle) and places == (1, 2):
         made = triangle(step.detail, shape, 1.0)
     elif mask is not None and places[0] is not None:
         made = trace.masks.mask(mask, step.index)
-        made = _oriented(made, trace.shape(mask), places[0], places[1]) if made is not None else None
+        made = oriented(made, trace.shape(mask), places[0], places[1]) if made is not None else None
     if made is not None and step.op == "sub":
         made = replace(made, seen=-made.seen, hidden=-made.hidden)
-    falls = _falls(trace.shape(mask) if mask is not None else shape, *places)
+    falls = falls_of(trace.shape(mask) if mask is not None else shape, *places)
     square = keys is not None and queries is not None and trace.facts.same(keys.size, queries.size)
     own = attention.scores.index if attention.scores is not None else -1
     from_scores = mask is not None and _holds(trace, mask, own)
@@ -249,66 +241,3 @@ def _holds(trace: Trace, mask: Tensor, scores: int) -> bool:
             operands = step.operands[:1] if step.op == "expand" else step.operands
             stack += [] if step.op == "create" else [operand.step for operand in operands]
     return False
-
-
-# -- axes ---------------------------------------------------------------------------------------------------------------
-def _place(shape: Shape, axis: Axis | None) -> int | None:
-    """Where an axis stands, counted from the end; None where it isn't found."""
-    for back in range(1, len(shape.entries) + 1):
-        own = shape.at(-back)
-        if axis is not None and own is not None and own.ids and own.ids == axis.ids:
-            return back
-    return None
-
-
-def _oriented(made: Mask, shape: Shape | None, keys: int, queries: int | None) -> Mask | None:
-    """A mask as it falls on the scores, whose keys and queries stand at these places from the end.
-
-    What lies the other way round, `mask.T`, is a causal mask of the other sense.
-    """
-    regions: list[Region] = []
-    flipped = False
-    for region in made.regions:
-        own = _place(shape, region.keys) if shape is not None else None
-        if region.keys is None:
-            regions.append(region)
-            continue
-        if region.queries is None or region.marks is not Marks.CAUSAL:
-            if own not in (keys, queries):
-                return None
-            regions.append(region)
-            continue
-        other = _place(shape, region.queries) if shape is not None else None
-        if (own, other) == (queries, keys):
-            flipped, region = True, region.turned
-        elif (own, other) != (keys, queries):
-            return None
-        regions.append(region)
-    if flipped:
-        return None if len(regions) > 1 else replace(made, seen=made.hidden, hidden=made.seen, regions=tuple(regions))
-    return replace(made, regions=tuple(regions))
-
-
-def _falls(shape: Shape | None, keys: int | None, queries: int | None) -> Falls:
-    """Along which of the scores' axes a mask of this shape differs."""
-    if shape is None or keys is None or queries is None:
-        return Falls.UNKNOWN
-    found = [_differs(shape, place) for place in (keys, queries)]
-    match found:
-        case [True, False]:
-            return Falls.KEYS
-        case [False, True]:
-            return Falls.QUERIES
-        case [True, True]:
-            return Falls.BOTH
-    return Falls.UNKNOWN
-
-
-def _differs(shape: Shape, back: int) -> bool | None:
-    """Whether a mask has an axis of its own at a place; None where that isn't known."""
-    axis = shape.at(-back)
-    if axis is None:
-        return False if shape.rank is not None and back > shape.rank else None
-    if axis.is_one:
-        return False
-    return True if axis.ids and axis.size.known else None

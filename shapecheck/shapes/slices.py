@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shapecheck.shapes.attention import MOVES, Attention
+from shapecheck.shapes.attention import Attention
 from shapecheck.shapes.details import Applied, Contraction
 from shapecheck.shapes.dim import Kind
+from shapecheck.shapes.moves import MOVES
 from shapecheck.shapes.shape import Axis, Shape
 
 if TYPE_CHECKING:

@@ -23,10 +23,8 @@ class Ranks:
     unsettled: bool = False  # some op needed a rank that wasn't known yet
     blind: bool = False  # two shapes were broadcast of which too little was known
     conflict: bool = False  # some op needed another rank than the one known
-    usual: dict[object, int] = field(
-        default_factory=dict
-    )  # row → the rank that its use speaks for, where it isn't the common one
-    common: int = USUAL
+    usual: dict[object, int] = field(default_factory=dict)  # row → the rank that its use speaks for
+    common: int = USUAL  # the rank of every other row
     ranks: dict[object, Shape] = field(default_factory=dict)  # a rank as a value → the shape that has it
 
     def front(self, shape: Shape, index: int) -> Shape:

@@ -69,44 +69,54 @@ class Run(Ranks):
 
     forced: dict[object, bool]
     seed: Facts | None = None
-    steps: list[Step] = field(default_factory=list)
-    bound: list[Bound | Named] = field(default_factory=list)
-    divisions: list[Division] = field(default_factory=list)
-    discarded: list[Discarded] = field(default_factory=list)
-    lines: list[Any] = field(default_factory=list)  # those that comments may speak of
-    entered: list[Any] = field(default_factory=list)  # the functions called whose docstrings or annotations say shapes
-    calls: int = 0  # of functions that were inlined
-    annotated: list[Any] = field(default_factory=list)
-    axis_names: dict[int, dict[str, Dim]] = field(default_factory=dict)  # of annotations, call by call
     heed: bool = True  # whether arguments have the shapes that are written of them
-    changed: dict[int, int] = field(default_factory=dict)  # step → the last step before its result was changed in place
-    trying: int = 0  # inside how many bodies of try
+
+    # which way it goes
     decisions: dict[object, bool] = field(default_factory=dict)
     asked: list[object] = field(default_factory=list)  # the decisions that were looked at, in order
+    told: dict[object, str] = field(default_factory=dict)  # decision → how a message names it
     forks: list[Fork] = field(default_factory=list)  # code that this path went past
     ran: set[object] = field(default_factory=set)  # branches that it took
-    told: dict[object, str] = field(default_factory=dict)  # decision → how a message names it
+    equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
+    by_flag: bool = False  # a flag or a mode that is given to forward decided something
+
+    # where it is
     frames: list[Frame] = field(default_factory=list)
+    calls: int = 0  # of functions that were inlined
+    building: list[Any] = field(default_factory=list)  # the objects whose __init__ is being run
+    in_forward: bool = False  # the objects are built, and what they do is run
+    trying: int = 0  # inside how many bodies of try
+    fallback: int = 0  # inside how many defaults for what wasn't given
+
+    # what its trace will hold
+    steps: list[Step] = field(default_factory=list)
+    changed: dict[int, int] = field(default_factory=dict)  # step → the last step before its result was changed in place
+    bound: list[Bound | Named] = field(default_factory=list)
+    divisions: list[Division] = field(default_factory=list)
+    guarded: list[Any] = field(default_factory=list)  # remainders that are worked out: where, and of what
+    even: set[Any] = field(default_factory=set)  # the places of divisions that left no remainder whatever the sizes
+    discarded: list[Discarded] = field(default_factory=list)
+    layers: list[Any] = field(default_factory=list)  # every layer built, in order
     sizes: list[Size] = field(default_factory=list)  # numbers put under names while a class was built
     scales: list[StatedScale] = field(default_factory=list)
-    layers: list[Any] = field(default_factory=list)  # every layer built, in order
+    lines: list[Any] = field(default_factory=list)  # those that comments may speak of
+    entered: list[Any] = field(default_factory=list)  # the functions called whose docstrings or annotations say shapes
+    annotated: list[Any] = field(default_factory=list)
+
+    # what it remembers
     once: dict[object, Any] = field(default_factory=dict)  # what is worked out once a path: top-level values, lineages
     inputs: dict[object, Tensor] = field(default_factory=dict)  # unknown values that were used as tensors
+    defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
+    stretches: dict[Symbol, Axis] = field(default_factory=dict)  # the size of each of many stretches → the axis cut
+    axis_names: dict[int, dict[str, Dim]] = field(default_factory=dict)  # of annotations, call by call
+
+    # what is built with known numbers
     constructions: list[Any] = field(default_factory=list)
-    building: list[Any] = field(default_factory=list)  # the objects whose __init__ is being run
-    remainders: list[tuple[Remainder, Any]] = field(
-        default_factory=list
-    )  # of known numbers, with the object they are for
+    remainders: list[tuple[Remainder, Any]] = field(default_factory=list)  # each with the object it is for
     configs_noted: bool = False
     configs: list[Any] = field(default_factory=list)  # dicts and objects of the top level that hold numbers
-    guarded: list[Any] = field(default_factory=list)
-    even: set[Any] = field(default_factory=set)  # the places of divisions that left no remainder whatever the sizes
-    equal_to: dict[object, object] = field(default_factory=dict)  # the constants that unknown values were decided to be
-    stretches: dict[Symbol, Axis] = field(default_factory=dict)  # the size of each of many stretches → the axis cut
-    defaults: dict[object, int] = field(default_factory=dict)  # parameter → its default, where that is a number
-    fallback: int = 0  # inside how many defaults for what wasn't given
-    in_forward: bool = False  # the objects are built, and what they do is run
-    by_flag: bool = False  # a flag or a mode that is given to forward decided something
+
+    # how far it went, and what it passed
     nodes: int = 0
     _seen: dict[int, int] = field(default_factory=dict)
     _fresh: int = 0
