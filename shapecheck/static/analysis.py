@@ -141,10 +141,18 @@ def _said(
 ) -> tuple[Traced, list[Said]]:
     """What rules say of the paths of a root."""
     result = subject.traced(root, every=every)
+    said = _asked(result, root, rules, defects)
+    if every and result.unseen and any(one.rule.holds is Holds.RAISING for one in said):
+        result = subject.seen(root)
+        said = _asked(result, root, rules, defects)
+    if every and (result.unseen or (result.left_out and len(result.traces) == 1)):  # these prove nothing of the others
+        said = [one for one in said if one.rule.holds is not Holds.RAISING]
+    return result, said
+
+
+def _asked(result: Traced, root: Root, rules: Sequence[Rule], defects: list[Defect]) -> list[Said]:
     traces = [trace for trace in result.traces if trace.completed]
-    if result.unseen or (result.left_out and len(result.traces) == 1):  # these prove nothing of the others
-        rules = [rule for rule in rules if rule.holds is not Holds.RAISING]
-    return result, [
+    return [
         Said(rule, draft, index)
         for index, trace in enumerate(traces)
         for rule in rules

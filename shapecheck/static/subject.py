@@ -16,7 +16,7 @@ from shapecheck.static.values import Class
 FIRST_WORK = 1_500  # until some rule says something
 MOST_WORK = 5_000  # from then on
 NEAR = 1_500  # for a class that only builds or calls one that attends: a few paths at most
-SEEKING = 12_000  # for such a class when a path is looked for that gets to a place
+SEEKING = 12_000  # where a path is looked for that gets to a place, or that runs what no other ran
 
 
 class Subject:
@@ -42,6 +42,10 @@ class Subject:
         if key not in self._traces:
             self._traces[key] = Traces(self, root)
         return self._traces[key].traced(every=every)
+
+    def seen(self, root: Root) -> Traced:
+        """The same, more of those paths that run new code."""
+        return self._traces[id(root.of.node), root.forward].seen()
 
     def forget(self) -> None:
         """Let go of everything: it goes round in circles, and the collector takes long to find that out."""
@@ -88,6 +92,7 @@ class Traces:
         self._traces: list[Trace] = []
         self._left_out = 0
         self._unseen = False
+        self._attends = root.of.slice.block.mentions_attention
         self._asked: set[bool] = set()
         self._sought: set[Place] = set()
 
@@ -105,6 +110,15 @@ class Traces:
             self._follow(every=every)
         return Traced(self._root, tuple(self._traces), self._left_out, self._unseen)
 
+    def seen(self) -> Traced:
+        """The traces with those of more paths that run new code: what is said to raise must raise on all of these.
+
+        A class that only builds one that attends may choose what it builds by a value: there every path counts.
+        """
+        if self._unseen:
+            self._take(self._paths.follow(SEEKING, every=not self._attends))
+        return self.traced(every=False)
+
     def sought(self, place: Place) -> Trace | None:
         """A trace that divides at a place: of the paths so far, or of some more, followed for it."""
         if place not in self._sought:
@@ -114,7 +128,7 @@ class Traces:
         return next((trace for trace in self._traces if trace.divides_at(place)), None)
 
     def _follow(self, *, every: bool) -> None:
-        if not self._root.of.slice.block.mentions_attention:
+        if not self._attends:
             self._take(self._paths.follow(NEAR, most_paths=4))
         else:
             self._take(self._paths.follow(MOST_WORK if every else FIRST_WORK, every=every))
@@ -127,7 +141,8 @@ class Traces:
             self._traces.append(
                 replace(trace, owners=owners, builders=built, siblings=self._so_far, elsewhere=elsewhere)
             )
-        self._left_out, self._unseen = found.left_out, found.unseen
+        self._left_out = found.left_out
+        self._unseen = found.unseen or (not self._attends and found.left_out > 0)
 
     def _so_far(self) -> tuple[Trace, ...]:
         return tuple(trace for trace in self._traces if trace.completed)
