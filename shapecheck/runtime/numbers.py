@@ -59,7 +59,7 @@ class Numbers:
         """The formula of a number: its own, or that of the only size that it can be."""
         if isinstance(number, Whole) and number.of is self:
             return number.dim
-        dims = self._given.get(number, set()) if number >= LEAST else set()
+        dims = self._given.get(number, set()) if _is_telling(number) else set()
         return next(iter(dims)) if len(dims) == 1 else Dim.of(int(number))
 
     def scale(self, number: float) -> Scale:
@@ -117,6 +117,14 @@ class Numbers:
         if isinstance(value, Whole) and value.of is self:
             return Num(value.dim)
         return Num(self.dim(int(value)) if value in self._halved else Dim.of(int(value)))
+
+
+def _is_telling(number: int) -> bool:
+    """Whether a number may be known by itself: 32, 64 and 96 are written everywhere, 21 is not."""
+    for prime in (2, 3, 5):
+        while number > 0 and number % prime == 0:
+            number //= prime
+    return number > 1
 
 
 def _made(dim: Dim) -> bool:
