@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field, fields
 
 from shapecheck.shapes.dim import Atom, Dim, Function, Kind, Symbol
+from shapecheck.shapes.rows import rests_of, whole_row
 from shapecheck.shapes.shape import Axis, Entry, Factor, Row, Shape
 from shapecheck.shapes.substitute import replace
 
@@ -224,13 +225,13 @@ class Facts:
         """Whether shapes have axes that are only there if a rank is as is usual, `borne_out` rows apart."""
         if not self.assumed:
             return False
-        certain = {_whole(key) for key in borne_out}
-        of_rank = {row for row in self.assumed if _whole(row) not in certain}
+        certain = {whole_row(key) for key in borne_out}
+        of_rank = {row for row in self.assumed if whole_row(row) not in certain}
         known = [shape for shape in shapes if shape is not None]
         keys = [factor.id for shape in known for factor in shape.factors()]
         keys += [symbol.key for shape in known for factor in shape.factors() for symbol in factor.size.symbols()]
         rows = [shape.row.key for shape in known if shape.row is not None]
-        assumed = of_rank | {key for row in of_rank if self.rows.get(row) == () for key in _opened(row)}
+        assumed = of_rank | {key for row in of_rank if self.rows.get(row) == () for key in rests_of(row)}
         return any(key in assumed for key in rows) or any(
             isinstance(key, tuple) and len(key) == 3 and key[0] in assumed for key in keys
         )
@@ -247,24 +248,10 @@ class Facts:
         return not any(isinstance(entry, Row) for entry in self.row(Row(first)))
 
 
-def _opened(row: object) -> Iterator[object]:
-    """The row that this one is the rest of, and so on: an empty rest leaves no axis of its own to be known by."""
-    while isinstance(row, tuple) and len(row) == 2 and row[1] in (1, -1):
-        row = row[0]
-        yield row
-
-
-def _whole(row: object) -> object:
-    """The row that a row is left of in the end."""
-    return next(reversed(list(_opened(row))), row)
-
-
 def _input_of(key: object) -> object:
     """The input whose axis a symbol's key names."""
     while isinstance(key, tuple) and len(key) == 3 and key[2] == "size":
-        key = key[0]
-        while isinstance(key, tuple) and len(key) == 2 and key[1] in (1, -1) and isinstance(key[0], tuple):
-            key = key[0]
+        key = whole_row(key[0])
     return key if isinstance(key, tuple) and key[:1] == ("row",) else None
 
 

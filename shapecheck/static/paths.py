@@ -14,6 +14,7 @@ import libcst as cst
 
 from shapecheck.shapes.dim import Kind
 from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.rows import axis_of_row
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin
 from shapecheck.shapes.trace import Trace
 from shapecheck.static.annotations import note_result
@@ -23,7 +24,6 @@ from shapecheck.static.classes import find_in_class
 from shapecheck.static.ended import trace_of
 from shapecheck.static.objects import with_unknown_arguments
 from shapecheck.static.ranks import USUAL
-from shapecheck.static.rows import axis_of_row
 from shapecheck.static.run import Dead, Frame, GiveUp, Run
 from shapecheck.static.scope import Scope
 from shapecheck.static.snapshot import copied

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from shapecheck.shapes.dim import Dim
 from shapecheck.shapes.facts import Facts
+from shapecheck.shapes.rows import ahead, given_up, of_row, rows_of, whole_row, word_of
 from shapecheck.shapes.shape import Entry, Row, Shape
-from shapecheck.static.rows import ahead, given_up, of_row, rows_of, whole_row, word_of
 from shapecheck.static.values import Unknown
 
 USUAL = 3  # what nobody says the rank of is taken to be (batch, sequence, features) where an index must be resolved

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from shapecheck.shapes.details import Applied, Contraction, Scaled
 from shapecheck.shapes.dim import Dim, Kind
+from shapecheck.shapes.rows import ahead
 from shapecheck.shapes.shape import Axis, Entry, Factor, Origin, Row, Shape
 from shapecheck.shapes.trace import Tensor
 from shapecheck.static.ops import Call, Lost, op
 from shapecheck.static.ops.broadcast import broadcast
 from shapecheck.static.ops.lengths import is_made_of_lengths, is_sequence
 from shapecheck.static.ops.memory import in_order
-from shapecheck.static.rows import ahead
 from shapecheck.static.run import Run
 from shapecheck.static.values import real
 

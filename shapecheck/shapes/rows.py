@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from shapecheck.shapes.dim import Dim, Kind, Symbol
 from shapecheck.shapes.shape import Axis, Factor, Origin, Row, Shape
 
@@ -37,11 +39,18 @@ def ahead(key: object) -> int:
     return count
 
 
-def whole_row(key: object) -> object:
-    """The key of the row that a row is the rest of."""
+def rests_of(key: object) -> Iterator[object]:
+    """The row that this one is the rest of, and so on: an empty rest leaves no axis of its own to be known by."""
     while given_up(key):
         assert isinstance(key, tuple)
         key = key[0]
+        yield key
+
+
+def whole_row(key: object) -> object:
+    """The key of the row that a row is the rest of in the end."""
+    for above in rests_of(key):
+        key = above
     return key
 
 
